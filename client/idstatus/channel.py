@@ -1,0 +1,94 @@
+"""Where the server is and how to reach it: channel options and the service config."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
+
+Options = Sequence[tuple[str, Any]]
+Metadata = Sequence[tuple[str, str | bytes]]
+
+_SERVICES = (
+    task_service_pb2.DESCRIPTOR.services_by_name["TaskService"],
+    runner_service_pb2.DESCRIPTOR.services_by_name["RunnerService"],
+    queue_service_pb2.DESCRIPTOR.services_by_name["QueueService"],
+)
+
+
+def service_config() -> str:
+    """Return the service config: unary calls are repeated after UNAVAILABLE, for about 3 s.
+
+    A repeat is safe: reads and replays change nothing, and every write whose repeat would
+    count carries a request id. Streams are left out, for a retry policy never resumes one
+    that has begun: a watch and a runner resume by themselves.
+    """
+    unary = [
+        {"service": service.full_name, "method": method.name}
+        for service in _SERVICES
+        for method in service.methods
+        if not (method.client_streaming or method.server_streaming)
+    ]
+    retry = {
+        "maxAttempts": 5,
+        "initialBackoff": "0.2s",
+        "maxBackoff": "2s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    return json.dumps({"methodConfig": [{"name": unary, "retryPolicy": retry}]})
+
+
+_OPTIONS: Options = (
+    ("grpc.service_config", service_config()),
+    # A page of 1,000 tasks in full is far beyond gRPC's default of 4 MiB.
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    # Finds a dead peer within 40 s. The server allows a ping every 10 s.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # gRPC's own pause between attempts to connect grows to 2 minutes: too long for a restart.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+# Channels with equal options share a connection, and a connection queues calls silently once
+# it has all the streams that the server allows. So long streams get connections of their own.
+_OWN_CONNECTION: Options = (("grpc.use_local_subchannel_pool", 1),)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server, and how to speak to it."""
+
+    address: str
+    """A gRPC target, for example "127.0.0.1:50051"."""
+    credentials: grpc.ChannelCredentials | None = None
+    """None: without TLS."""
+    metadata: Metadata = ()
+    """Sent with every call, for example an authorization header."""
+    options: Options = ()
+    """Further channel options; they win over this package's."""
+
+    def channel(self, *, for_streams: bool = False) -> grpc.Channel:
+        """Make a channel for blocking calls."""
+        options = self._all_options(for_streams=for_streams)
+        if self.credentials is None:
+            return grpc.insecure_channel(self.address, options)
+        return grpc.secure_channel(self.address, self.credentials, options)
+
+    def aio_channel(self, *, for_streams: bool = False) -> grpc.aio.Channel:
+        """Make a channel for the running event loop."""
+        options = self._all_options(for_streams=for_streams)
+        if self.credentials is None:
+            return grpc.aio.insecure_channel(self.address, options)
+        return grpc.aio.secure_channel(self.address, self.credentials, options)
+
+    def _all_options(self, *, for_streams: bool) -> Options:
+        own = _OWN_CONNECTION if for_streams else ()
+        return [*_OPTIONS, *own, *self.options]

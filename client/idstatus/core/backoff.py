@@ -1,0 +1,58 @@
+"""When to try again after a failure that is expected to pass."""
+
+import math
+import random
+import time
+
+import grpc
+
+from idstatus.errors import RpcError
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+
+RESUMABLE = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        # The server sends no CANCELLED: a read that the user gave up cancelled the call.
+        grpc.StatusCode.CANCELLED,
+    }
+)
+
+_random = random.SystemRandom()
+
+
+class Backoff:
+    """Pauses that double with every failure in a row, with jitter: 0.1 s to 5 s."""
+
+    def __init__(
+        self,
+        patience: float = math.inf,
+        resumable: frozenset[grpc.StatusCode] = RESUMABLE,
+    ) -> None:
+        self.patience = patience
+        """How many seconds of nothing but failures are borne."""
+        self._resumable = resumable
+        self._failures = 0
+        self._failing_since = 0.0
+
+    def succeeded(self) -> None:
+        """Forget the failures so far."""
+        self._failures = 0
+
+    def pause_after(self, error: RpcError) -> float:
+        """Return how many seconds to wait before trying again.
+
+        Raises:
+            RpcError: The error itself, if it will not pass or the patience is at its end.
+        """
+        now = time.monotonic()
+        if self._failures == 0:
+            self._failing_since = now
+        if error.code not in self._resumable or now - self._failing_since > self.patience:
+            raise error
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._failures)
+        self._failures += 1
+        # The server's own wish is a floor, and everybody gets the same: so add the jitter to it.
+        return (error.retry_after or 0.0) + pause * _random.uniform(0.5, 1.0)

@@ -1,0 +1,1 @@
+"""How a watch goes on, unbroken, over any number of streams."""

@@ -1,0 +1,5 @@
+"""The use cases: commands gather into commits."""
+
+from idstatus_server.engine.ledger import Ledger
+
+__all__ = ["Ledger"]

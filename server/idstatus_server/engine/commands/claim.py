@@ -1,0 +1,97 @@
+"""Hands queued tasks to a runner, under leases."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from idstatus_server.engine.commands.request import RequestKey
+from idstatus_server.engine.draft import Draft
+from idstatus_server.engine.ids import new_lease_token
+from idstatus_server.errors import TaskNotFoundError
+from idstatus_server.lifecycle import Event, Status
+from idstatus_server.model import Task
+from idstatus_server.store.base import Needs
+
+
+class Claimed(NamedTuple):
+    """The tasks claimed, and the queues that have more but are at their limit."""
+
+    tasks: Sequence[Task]
+    limited: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Claim up to ``max_tasks`` tasks from the queues, in order of preference.
+
+    ``lease`` is in microseconds. Refused with RequestIdReusedError only.
+    """
+
+    queues: Sequence[str]
+    max_tasks: int
+    lease: int
+    runner: str = ""
+    key: RequestKey = RequestKey()
+
+    @property
+    def weight(self) -> int:
+        """How many tasks it touches at most."""
+        return self.max_tasks
+
+    def needs(self) -> Needs:
+        """What must be loaded."""
+        return Needs(
+            queues=frozenset(self.queues),
+            claims=dict.fromkeys(self.queues, self.max_tasks),
+            request_ids=self.key.needed,
+        )
+
+    def decide(self, draft: Draft) -> Claimed:
+        """Claim them, or return those of the first time that still run."""
+        answer = self.key.answered(draft)
+        if answer:
+            return Claimed(list(_still_running(draft, answer.ids)))
+        claimed: list[Task] = []
+        limited = {q for q in dict.fromkeys(self.queues) if not self._claim_from(draft, q, claimed)}
+        if claimed:
+            self.key.remember(draft, tuple(task.id for task in claimed))
+        return Claimed(claimed, frozenset(limited))
+
+    def _claim_from(self, draft: Draft, name: str, claimed: list[Task]) -> bool:
+        """Claim from one queue; tell whether its limit left it free to give more."""
+        queue = draft.queue(name)
+        if queue is None or queue.paused:
+            return True
+        while len(claimed) < self.max_tasks:
+            if queue.max_running and draft.running(name) >= queue.max_running:
+                return False
+            task = draft.next_claimable(name)
+            if task is None:
+                return True
+            claimed.append(self._lease_out(draft, task))
+        return True
+
+    def _lease_out(self, draft: Draft, task: Task) -> Task:
+        return draft.move(
+            task,
+            Event.CLAIM,
+            f"runner:{self.runner}",
+            runner=self.runner,
+            start_time=draft.now,
+            deadline=draft.now + task.timeout,
+            lease_token=new_lease_token(),
+            lease_duration=self.lease,
+            lease_expire_time=draft.now + self.lease,
+        )
+
+
+def _still_running(draft: Draft, ids: Sequence[str]) -> list[Task]:
+    running = []
+    for task_id in ids:
+        try:
+            task = draft.task(task_id)
+        except TaskNotFoundError:
+            continue
+        if task.status is Status.RUNNING:
+            running.append(task)
+    return running

@@ -1,0 +1,279 @@
+"""A commit being put together: what was loaded, and what will be written."""
+
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from idstatus_server import lifecycle
+from idstatus_server.errors import (
+    PreconditionError,
+    RequestIdReusedError,
+    TaskFinishedError,
+    TaskNotFinishedError,
+    TaskNotFoundError,
+    TaskNotRunningError,
+)
+from idstatus_server.lifecycle import Event, IllegalEventError, Reason, State, Status
+from idstatus_server.model import Change, Kind, Queue, Task, Transition, replace
+from idstatus_server.store.base import Answer, Loaded, Writes
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Draft:
+    """The state that the commands of one commit see and change, one after the other.
+
+    A command that raises leaves no trace (``attempt``). Changes made within one
+    ``unit`` are shown to watchers together or not at all.
+    """
+
+    def __init__(self, head: int, now: int, loaded: Loaded) -> None:
+        self.now = now
+        self._head = head
+        self._tasks: dict[str, Task | None] = dict(loaded.tasks)
+        self._used = set(loaded.used)
+        self._holders = dict(loaded.key_holders)
+        self._known_answers = dict(loaded.answers)
+        self._queues = dict(loaded.queues)
+        self._running = dict(loaded.running)
+        self._claimable = {queue: iter(tasks) for queue, tasks in loaded.claimable.items()}
+        self._changes: list[Change] = []
+        self._unit_start: int | None = None
+        self._saved: dict[str, Task] = {}
+        self._payloads: dict[int, bytes] = {}
+        self._copies: dict[int, int] = {}
+        self._results: dict[int, bytes] = {}
+        self._answers: dict[str, Answer] = {}
+        self._new_queues: dict[str, Queue] = {}
+        self._undo: list[tuple[MutableMapping[Any, Any], Any, Any]] = []
+
+    # -- what the commands see
+
+    def task(self, task_id: str) -> Task:
+        """Return the task as it stands now, or raise TaskNotFoundError."""
+        found = self._tasks.get(task_id)
+        if found is None:
+            raise TaskNotFoundError(task_id)
+        return found
+
+    def id_taken(self, task_id: str) -> bool:
+        """Tell whether the id is, or ever was, a task's."""
+        return task_id in self._tasks or task_id in self._used
+
+    def key_holder(self, unique_key: str) -> str | None:
+        """Return the unfinished task that holds the key."""
+        holder = self._tasks.get(self._holders.get(unique_key, ""))
+        if holder is not None and holder.terminal:
+            return None
+        return self._holders.get(unique_key)
+
+    def answered(self, request_id: str, fingerprint: bytes) -> Answer | None:
+        """Return what the request was answered before.
+
+        Raises:
+            RequestIdReusedError: the id was used with another body.
+        """
+        answer = self._known_answers.get(request_id) if request_id else None
+        if answer is not None and answer.fingerprint != fingerprint:
+            raise RequestIdReusedError(request_id)
+        return answer
+
+    def queue(self, name: str) -> Queue | None:
+        """Return a queue's settings."""
+        return self._queues.get(name)
+
+    def running(self, queue: str) -> int:
+        """Return how many of the queue's tasks run."""
+        return self._running.get(queue, 0)
+
+    def next_claimable(self, queue: str) -> Task | None:
+        """Take the next task in line, if one is left."""
+        for task in self._claimable.get(queue, ()):
+            current = self._tasks.get(task.id, task)
+            if current and current.status is Status.QUEUED:
+                return current
+        return None
+
+    # -- what the commands do
+
+    def create(self, task: Task, event: Event, actor: str, payload: bytes | int = b"") -> Task:
+        """Add a task; ``payload`` is its own, or the ``seq`` of the task to copy it from."""
+        state = lifecycle.apply(None, event)
+        revision = self._next_revision
+        step = Transition(revision=revision, time=self.now, to=state.status, actor=actor)
+        created = replace(
+            task,
+            seq=revision,
+            status=state.status,
+            execution=state.execution,
+            create_time=self.now,
+            queued_revision=revision if state.status is Status.QUEUED else 0,
+            root_id=task.root_id or task.id,
+            transitions=(step,),
+        )
+        if isinstance(payload, int):
+            self._set(self._copies, revision, payload)
+        elif payload:
+            self._set(self._payloads, revision, payload)
+        if created.unique_key:
+            self._set(self._holders, created.unique_key, created.id)
+        if created.queue not in self._queues:
+            self.set_queue(Queue(name=created.queue))
+        return self._record(Kind.TRANSITION, None, created)
+
+    def move(
+        self, task: Task, event: Event, actor: str, reason: Reason = Reason.NONE, **fields: object
+    ) -> Task:
+        """Apply an event to a task and set further fields of it.
+
+        Raises:
+            PreconditionError: the machine does not allow it.
+        """
+        state = self.require(task, event, reason)
+        revision = self._next_revision
+        step = Transition(
+            revision=revision,
+            time=self.now,
+            source=task.status,
+            to=state.status,
+            reason=state.reason,
+            actor=actor,
+        )
+        if state.status in lifecycle.TERMINAL:
+            fields["end_time"] = self.now
+        if state.status is Status.QUEUED:
+            fields["queued_revision"] = revision
+        self._count_running(task.queue, task.status, state.status)
+        moved = replace(
+            task,
+            status=state.status,
+            reason=state.reason,
+            execution=state.execution,
+            transitions=(*task.transitions, step),
+            **fields,
+        )
+        return self._record(Kind.TRANSITION, task, moved)
+
+    def require(self, task: Task, event: Event, reason: Reason = Reason.NONE) -> State:
+        """Return the state to which an event would move a task.
+
+        Raises:
+            PreconditionError: the machine does not allow it.
+        """
+        try:
+            return lifecycle.apply(task.state, event, reason)
+        except IllegalEventError as error:
+            raise refusal(task, event.value) from error
+
+    def update(self, task: Task, **fields: object) -> Task:
+        """Change a task without moving it."""
+        return self._record(Kind.UPDATE, task, replace(task, **fields))
+
+    def save(self, task: Task, **fields: object) -> Task:
+        """Rewrite a task without a change: no revision, no watcher sees it."""
+        saved = replace(task, **fields)
+        self._set(self._tasks, task.id, saved)
+        self._set(self._saved, task.id, saved)
+        return saved
+
+    def delete(self, task: Task) -> None:
+        """Delete a terminal task; its id stays used."""
+        self._record(Kind.DELETED, task, task)
+        self._set(self._tasks, task.id, None)
+
+    def set_result(self, task: Task, result: bytes) -> None:
+        """Keep what the task's work produced."""
+        if result:
+            self._set(self._results, task.seq, result)
+
+    def set_queue(self, queue: Queue) -> None:
+        """Change a queue's settings."""
+        self._set(self._queues, queue.name, queue)
+        self._set(self._new_queues, queue.name, queue)
+
+    def remember(self, request_id: str, answer: Answer) -> None:
+        """Remember what a request was answered, for its repeats."""
+        if request_id:
+            self._set(self._known_answers, request_id, answer)
+            self._set(self._answers, request_id, answer)
+
+    @contextmanager
+    def unit(self) -> Iterator[None]:
+        """Bind the changes made inside: no watcher sees a part of them."""
+        start = len(self._changes)
+        yield
+        last = self._head + len(self._changes)
+        self._changes[start:] = [
+            change if change.unit == last else replace(change, unit=last)
+            for change in self._changes[start:]
+        ]
+
+    # -- what the ledger does
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Undo everything done inside if it raises."""
+        self._undo.clear()
+        made = len(self._changes)
+        try:
+            yield
+        except BaseException:
+            for mapping, key, old in reversed(self._undo):
+                if old is _ABSENT:
+                    mapping.pop(key, None)
+                else:
+                    mapping[key] = old
+            del self._changes[made:]
+            raise
+
+    def writes(self) -> Writes | None:
+        """Return what there is to write, or None if there is nothing."""
+        if not (self._changes or self._saved or self._new_queues or self._answers):
+            return None
+        return Writes(
+            changes=self._changes,
+            saved=list(self._saved.values()),
+            payloads=self._payloads,
+            copies=self._copies,
+            results=self._results,
+            answers=self._answers,
+            queues=list(self._new_queues.values()),
+            time=self.now,
+        )
+
+    @property
+    def _next_revision(self) -> int:
+        return self._head + len(self._changes) + 1
+
+    def _record(self, kind: Kind, before: Task | None, after: Task) -> Task:
+        revision = self._next_revision
+        after = replace(after, revision=revision, update_time=self.now)
+        change = Change(revision=revision, unit=revision, kind=kind, task=after, before=before)
+        self._changes.append(change)
+        self._set(self._tasks, after.id, after)
+        return after
+
+    def _count_running(self, queue: str, before: Status, after: Status) -> None:
+        delta = (after is Status.RUNNING) - (before is Status.RUNNING)
+        if delta:
+            self._set(self._running, queue, self.running(queue) + delta)
+
+    def _set(self, mapping: MutableMapping[K, V], key: K, value: V) -> None:
+        self._undo.append((mapping, key, mapping.get(key, _ABSENT)))
+        mapping[key] = value
+
+
+_ABSENT: Any = object()
+
+
+def refusal(task: Task, wish: str) -> PreconditionError:
+    """Return the error for what cannot be done with a task in its status."""
+    kind: type[PreconditionError] = TaskFinishedError if task.terminal else TaskNotRunningError
+    if wish in _FOR_FINISHED:
+        kind = TaskNotFinishedError
+    said = f"task {task.id} is {task.status.name}: {wish} is not possible"
+    return kind(said, id=task.id, status=task.status.name)
+
+
+_FOR_FINISHED = {"retry", "delete", "stopped"}

@@ -1,0 +1,200 @@
+"""The ledger: the one place where anything is written.
+
+One commit is under way at a time. While it is, new commands gather; the next
+commit takes them all. There is no timer: an idle server commits at once, and a
+busy one batches by itself (group commit).
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from idstatus_server.engine.draft import Draft
+from idstatus_server.errors import DomainError, OverloadedError, StoreUnavailableError
+from idstatus_server.model import Change
+from idstatus_server.store.base import Needs, Store, Transaction
+
+R_co = TypeVar("R_co", covariant=True)
+
+Clock = Callable[[], int]
+"""Returns the time now, in microseconds since the Unix epoch."""
+
+_log = logging.getLogger(__name__)
+
+# Items in one commit: enough to make the disk's part small, few enough to keep
+# the event loop free for others.
+_COMMIT_WEIGHT = 1000
+
+
+class Command(Protocol[R_co]):
+    """A request to change something."""
+
+    @property
+    def weight(self) -> int:
+        """How many tasks it touches at most."""
+        ...
+
+    def needs(self) -> Needs:
+        """Return what must be loaded before it can decide."""
+        ...
+
+    def decide(self, draft: Draft) -> R_co:
+        """Make its changes in the draft and return its answer, or refuse.
+
+        Raises:
+            DomainError: it is refused, and has changed nothing.
+        """
+        ...
+
+
+class _Pending:
+    __slots__ = ("answer", "command", "outcome")
+
+    def __init__(self, command: Command[Any], answer: asyncio.Future[Any]) -> None:
+        self.command = command
+        self.answer = answer
+        self.outcome: Any = None
+
+
+class Ledger:
+    """Takes commands and commits them.
+
+    ``publish`` is called with the changes of each commit, in order, after they
+    are on disk and before their commands are answered.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        publish: Callable[[Sequence[Change]], None],
+        clock: Clock,
+        max_pending: int,
+    ) -> None:
+        self._store = store
+        self._publish = publish
+        self._clock = clock
+        self._max_pending = max_pending
+        self._waiting: deque[_Pending] = deque()
+        self._arrived = asyncio.Event()
+        self._closed = False
+        self._worker = asyncio.create_task(self._work(), name="ledger")
+
+    async def submit(self, command: Command[R_co]) -> R_co:
+        """Commit the command's changes and return its answer.
+
+        Raises:
+            DomainError: the command was refused.
+            OverloadedError: too many commands wait.
+            StoreUnavailableError: the store cannot write now.
+        """
+        if self._closed:
+            raise StoreUnavailableError("the server has closed its store")
+        if len(self._waiting) >= self._max_pending:
+            raise OverloadedError(
+                f"{self._max_pending} writes are waiting already", limit=self._max_pending
+            )
+        answer: asyncio.Future[R_co] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Pending(command, answer))
+        self._arrived.set()
+        return await answer
+
+    async def close(self) -> None:
+        """Commit what waits, then stop."""
+        self._closed = True
+        self._arrived.set()
+        await self._worker
+
+    async def _work(self) -> None:
+        while self._waiting or not self._closed:
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+            batch = self._gather()
+            if batch:
+                await self._settle(batch)
+
+    def _gather(self) -> list[_Pending]:
+        """Take what waits, up to a commit's weight, but for those whose caller has gone."""
+        batch: list[_Pending] = []
+        weight = 0
+        while self._waiting and weight < _COMMIT_WEIGHT:
+            pending = self._waiting.popleft()
+            if not pending.answer.done():
+                batch.append(pending)
+                weight += pending.command.weight
+        return batch
+
+    async def _settle(self, batch: list[_Pending]) -> None:
+        """Commit a batch and answer it, whatever happens."""
+        try:
+            changes = await self._commit(batch)
+        except DomainError as error:
+            _refuse(batch, error)
+        except Exception as error:
+            _log.exception("a commit failed")
+            _refuse(batch, error)
+        else:
+            if changes:
+                self._publish(changes)
+            for pending in batch:
+                _answer(pending)
+
+    async def _commit(self, batch: list[_Pending]) -> Sequence[Change]:
+        async with self._store.transaction() as transaction:
+            draft = await self._load(transaction, batch)
+            for pending in batch:
+                try:
+                    with draft.attempt():
+                        pending.outcome = pending.command.decide(draft)
+                except DomainError as error:
+                    pending.outcome = error
+                except Exception as error:
+                    _log.exception("a command failed")
+                    pending.outcome = error
+            writes = draft.writes()
+            if writes is None:
+                return ()
+            await transaction.commit(writes)
+            return writes.changes
+
+    async def _load(self, transaction: Transaction, batch: list[_Pending]) -> Draft:
+        loaded = await transaction.load(_union([pending.command.needs() for pending in batch]))
+        answered = {i for answer in loaded.answers.values() for i in answer.ids}
+        if answered - loaded.tasks.keys():
+            more = await transaction.load(Needs(ids=frozenset(answered)))
+            loaded = loaded._replace(tasks={**loaded.tasks, **more.tasks})
+        # Time never runs backwards in the store, even if the clock does.
+        return Draft(transaction.head, max(self._clock(), transaction.time), loaded)
+
+
+def _union(needs: Sequence[Needs]) -> Needs:
+    if len(needs) == 1:
+        return needs[0]
+    claims: dict[str, int] = {}
+    for need in needs:
+        for queue, tasks in need.claims.items():
+            claims[queue] = claims.get(queue, 0) + tasks
+    return Needs(
+        ids=frozenset().union(*(need.ids for need in needs)),
+        unique_keys=frozenset().union(*(need.unique_keys for need in needs)),
+        request_ids=frozenset().union(*(need.request_ids for need in needs)),
+        queues=frozenset().union(*(need.queues for need in needs)),
+        claims=claims,
+    )
+
+
+def _answer(pending: _Pending) -> None:
+    if pending.answer.done():
+        return
+    if isinstance(pending.outcome, Exception):
+        pending.answer.set_exception(pending.outcome)
+    else:
+        pending.answer.set_result(pending.outcome)
+
+
+def _refuse(batch: Sequence[_Pending], error: Exception) -> None:
+    for pending in batch:
+        pending.outcome = error
+        _answer(pending)

@@ -1,0 +1,238 @@
+"""What the server remembers: tasks, their changes and their queues.
+
+Times and spans are integers in microseconds (times since the Unix epoch, UTC);
+0 or None means unset. The structs are the documents that a store keeps, so a
+field may be added with a default, but never renamed or given a new meaning.
+"""
+
+from enum import IntEnum
+
+import msgspec
+from msgspec import Struct
+
+from idstatus_server import lifecycle
+from idstatus_server.lifecycle import TERMINAL, Execution, Reason, State, Status
+
+replace = msgspec.structs.replace
+
+
+class RetryPolicy(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """When and how a task that ends in ERROR is retried."""
+
+    max_retries: int = 0
+    retry_delay: int = 0
+    backoff_multiplier: float = 1.0
+    max_retry_delay: int = 0
+    retryable_reasons: tuple[Reason, ...] = ()
+
+    def retries(self, reason: Reason) -> bool:
+        """Tell whether this reason is retried; none named means all."""
+        return reason in (self.retryable_reasons or lifecycle.FAILURES)
+
+    def delay(self, retry_number: int) -> int:
+        """Return the delay before the retry of the chain's task ``retry_number``."""
+        ceiling = self.max_retry_delay or _YEAR
+        growth = self.backoff_multiplier**retry_number
+        return int(min(self.retry_delay * growth, ceiling))
+
+
+_YEAR = 365 * 86_400 * 1_000_000
+
+
+class Progress(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """How far the work is; ``fraction`` is 0 to 1."""
+
+    fraction: float = 0.0
+    message: str = ""
+
+
+class Outcome(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """How a runner says that a task ended.
+
+    ``status`` is SUCCESS, ERROR, or CANCELLED for work that was stopped as told.
+    The result travels beside it, as bytes.
+    """
+
+    status: Status
+    reason: Reason = Reason.NONE
+    message: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+
+
+class LateReport(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The first report that came after the task was cancelled or had expired."""
+
+    time: int
+    outcome: Outcome
+
+
+class Transition(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One change of a task's status."""
+
+    revision: int
+    time: int
+    to: Status
+    source: Status | None = None
+    reason: Reason = Reason.NONE
+    actor: str = ""
+
+
+class Task(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A task as it stands after its last change; its payload and result lie apart.
+
+    ``seq`` is the revision of its creation: it numbers the tasks in order.
+    ``queued_revision`` gives its place in the queue. ``deadline`` is when its
+    timeout passes. ``result_digest`` lets a repeated report be told from another.
+    """
+
+    id: str
+    seq: int = 0
+    revision: int = 0
+    update_time: int = 0
+    create_time: int = 0
+    status: Status = Status.QUEUED
+    reason: Reason = Reason.NONE
+    execution: Execution = Execution.NOT_STARTED
+    queue: str
+    priority: int = 0
+    content_type: str = ""
+    labels: dict[str, str] = {}
+    unique_key: str = ""
+    run_time: int = 0
+    timeout: int
+    retry_policy: RetryPolicy | None = None
+    retries_left: int = 0
+    queued_revision: int = 0
+    start_time: int = 0
+    end_time: int = 0
+    runner: str = ""
+    lease_token: str = ""
+    lease_duration: int = 0
+    lease_expire_time: int = 0
+    deadline: int = 0
+    progress: Progress | None = None
+    message: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    result_digest: str = ""
+    root_id: str = ""
+    retry_of: str = ""
+    retried_by: str = ""
+    retry_number: int = 0
+    late_report: LateReport | None = None
+    transitions: tuple[Transition, ...] = ()
+
+    @property
+    def state(self) -> State:
+        """The part of it that the machine moves."""
+        return State(self.status, self.reason, self.execution)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether its status can never change again."""
+        return self.status in TERMINAL
+
+    @property
+    def wake_time(self) -> int | None:
+        """When the server must act on it: it is due, or its runner's time is up."""
+        if self.status is Status.DELAYED:
+            return self.run_time
+        if self.status is Status.RUNNING:
+            return min(self.lease_expire_time, self.deadline)
+        return None
+
+    def as_created(self) -> "Task":
+        """Return it as the answer to its creation showed it."""
+        first = self.transitions[0]
+        fresh: dict[str, object] = dict.fromkeys(
+            ("start_time", "end_time", "lease_duration", "lease_expire_time", "deadline"), 0
+        )
+        fresh |= dict.fromkeys(
+            ("runner", "lease_token", "message", "result_digest", "retried_by"), ""
+        )
+        fresh |= dict.fromkeys(("progress", "exit_code", "signal", "late_report"))
+        return replace(
+            self,
+            status=first.to,
+            reason=Reason.NONE,
+            execution=Execution.NOT_STARTED,
+            revision=first.revision,
+            update_time=first.time,
+            queued_revision=first.revision if first.to is Status.QUEUED else 0,
+            transitions=(first,),
+            **fresh,
+        )
+
+    def as_cancelled(self) -> "Task":
+        """Return the id and status of a cancelled task as its cancellation left them."""
+        last = self.transitions[-1]
+        execution = Execution.MAY_BE_RUNNING if self.start_time else Execution.NOT_STARTED
+        return replace(self, revision=last.revision, update_time=last.time, execution=execution)
+
+
+class Kind(IntEnum):
+    """What kind of change; the numbers are those of the schema."""
+
+    SNAPSHOT = 1
+    TRANSITION = 2
+    UPDATE = 3
+    DELETED = 4
+
+
+class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One entry of the log.
+
+    ``unit`` is the revision of the last change that was made in the same breath:
+    a watcher sees all of a unit or nothing of it.
+    """
+
+    revision: int
+    unit: int
+    kind: Kind
+    task: Task
+    before: Task | None = None
+
+
+class Queue(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A queue's settings. ``max_running`` and ``retention`` 0 mean unset."""
+
+    name: str
+    paused: bool = False
+    max_running: int = 0
+    retention: int = 0
+
+
+class QueueState(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A queue and what is in it; ``oldest_queued_time`` is 0 if nothing waits."""
+
+    queue: Queue
+    counts: dict[Status, int]
+    oldest_queued_time: int = 0
+
+
+class Filter(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Which tasks are meant: those that match every field that is set."""
+
+    queues: frozenset[str] = frozenset()
+    statuses: frozenset[Status] = frozenset()
+    labels: dict[str, str] = {}
+    root_id: str = ""
+    created_from: int = 0
+    created_before: int = 0
+    has_late_report: bool | None = None
+
+    def matches(self, task: Task) -> bool:
+        """Tell whether the task, as it stands, is meant."""
+        return (
+            (not self.queues or task.queue in self.queues)
+            and (not self.statuses or task.status in self.statuses)
+            and (not self.root_id or task.root_id == self.root_id)
+            and task.create_time >= self.created_from
+            and (not self.created_before or task.create_time < self.created_before)
+            and (
+                self.has_late_report is None
+                or (task.late_report is not None) == self.has_late_report
+            )
+            and (not self.labels or self.labels.items() <= task.labels.items())
+        )

@@ -1,0 +1,211 @@
+"""What a store promises. A class that keeps these promises is a store.
+
+Promises that hold for all methods:
+
+- *Durable*: when ``Transaction.commit`` returns, the changes are on disk.
+- *Whole*: a transaction is there entirely or not at all, after any crash.
+- *Dense*: revisions are 1, 2, 3 … in the order of the commits, with no hole at
+  any time to any reader.
+- *Current*: a read sees every commit that returned before the read began.
+- *Out of reach*: what the database cannot do now raises StoreUnavailableError.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, Protocol
+
+from idstatus_server.lifecycle import Status
+from idstatus_server.model import Change, Filter, Queue, QueueState, Task
+
+
+class Head(NamedTuple):
+    """The ends of the log.
+
+    ``revision`` is the newest; a watch can resume from ``oldest`` and all after it.
+    """
+
+    revision: int
+    oldest: int
+
+
+class Bodies(NamedTuple):
+    """The bytes that lie apart from a task."""
+
+    payload: bytes = b""
+    result: bytes = b""
+
+
+class Answer(NamedTuple):
+    """What is remembered of a request: its body's fingerprint and the ids answered."""
+
+    fingerprint: bytes
+    ids: tuple[str, ...]
+    total: int = 0
+
+
+class Needs(NamedTuple):
+    """What a commit wants to know before it decides."""
+
+    ids: frozenset[str] = frozenset()
+    unique_keys: frozenset[str] = frozenset()
+    request_ids: frozenset[str] = frozenset()
+    queues: frozenset[str] = frozenset()
+    claims: Mapping[str, int] = {}
+
+
+class Loaded(NamedTuple):
+    """What the store knows of the needs.
+
+    ``used`` are the ids among the needs whose task was deleted. ``key_holders``
+    maps a unique key to the unfinished task that holds it. ``claimable`` holds,
+    for each queue, its next tasks in order: higher priority, then first in.
+    ``running`` counts the running tasks of each queue asked for.
+    """
+
+    tasks: Mapping[str, Task]
+    used: Collection[str]
+    key_holders: Mapping[str, str]
+    answers: Mapping[str, Answer]
+    queues: Mapping[str, Queue]
+    running: Mapping[str, int]
+    claimable: Mapping[str, Sequence[Task]]
+
+
+class Writes(NamedTuple):
+    """What a commit writes, all of it in order.
+
+    ``saved`` are tasks rewritten without a change (a lease that was extended).
+    ``payloads`` and ``results`` are by ``Task.seq``; ``copies`` maps a task without a
+    payload of its own to the one whose payload it gets.
+    """
+
+    changes: Sequence[Change]
+    saved: Sequence[Task]
+    payloads: Mapping[int, bytes]
+    copies: Mapping[int, int]
+    results: Mapping[int, bytes]
+    answers: Mapping[str, Answer]
+    queues: Sequence[Queue]
+    time: int
+
+
+class Transaction(Protocol):
+    """One commit under way. It alone may write: ``head`` cannot move beneath it."""
+
+    head: int
+    time: int
+    """The time of the last commit: a new one must not be earlier."""
+
+    async def load(self, needs: Needs) -> Loaded:
+        """Return what the store knows of the needs."""
+        ...
+
+    async def commit(self, writes: Writes) -> None:
+        """Write it all and put it on disk. Without this, nothing is written."""
+        ...
+
+
+class Page(NamedTuple):
+    """Tasks by ``seq``: past ``after`` (0: from the start), at most ``limit``."""
+
+    after: int = 0
+    limit: int = 200
+    newest_first: bool = False
+
+
+class Reader(Protocol):
+    """Reads of what is committed."""
+
+    async def head(self) -> Head:
+        """Return the ends of the log."""
+        ...
+
+    async def tasks(self, ids: Sequence[str]) -> dict[str, Task]:
+        """Return those of the tasks that exist, by id."""
+        ...
+
+    async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
+        """Return payloads and results by ``Task.seq``; tasks with neither are left out."""
+        ...
+
+    async def find(self, wanted: Filter, page: Page) -> list[Task]:
+        """Return the next tasks that *may* match; the caller filters for good.
+
+        The cost does not grow with the tasks of other queues and statuses.
+        """
+        ...
+
+    async def find_at(self, revision: int, wanted: Filter, page: Page) -> tuple[list[Task], int]:
+        """Return tasks as they stood at a past revision, oldest first, and where it ended.
+
+        The second value is the ``seq`` to go on from, 0 if there is no more. They *may*
+        match; the caller filters for good. Raises RevisionCompactedError if the log no
+        longer reaches back.
+        """
+        ...
+
+    async def tasks_at(self, revision: int, ids: Sequence[str]) -> dict[str, Task]:
+        """Return the tasks that existed at a past revision, as they stood; as ``find_at``."""
+        ...
+
+    async def log(self, after: int, limit: int) -> list[Change]:
+        """Return the next changes past a revision; the last unit is whole.
+
+        So there may be more than ``limit`` of them. Raises RevisionCompactedError.
+        """
+        ...
+
+    async def queues(self, after: str, limit: int) -> list[QueueState]:
+        """Return the next queues by name."""
+        ...
+
+    async def queue(self, name: str) -> QueueState | None:
+        """Return a queue, or None if no task was ever created in it."""
+        ...
+
+    async def counts(self) -> dict[str, dict[Status, int]]:
+        """Return how many tasks there are by queue and status; zeros are left out."""
+        ...
+
+
+class Duties(Protocol):
+    """What the timers ask for."""
+
+    async def awake(self, status: Status, now: int, limit: int) -> list[Task]:
+        """Return tasks in this status whose ``wake_time`` has come, longest ago first."""
+        ...
+
+    async def next_wake(self) -> int | None:
+        """Return the earliest ``wake_time`` of all tasks."""
+        ...
+
+    async def running(self, after: int, limit: int) -> list[Task]:
+        """Return running tasks by ``seq``."""
+        ...
+
+    async def outlived(self, now: int, retention: int, limit: int) -> list[str]:
+        """Return ids of tasks that ended longer ago than their queue's, or this, retention."""
+        ...
+
+    async def compact(self, before: int, limit: int) -> int:
+        """Drop up to ``limit`` of the oldest changes made before a time; return how many."""
+        ...
+
+    async def forget(self, before: int, limit: int) -> int:
+        """Drop up to ``limit`` request ids used before a time; return how many."""
+        ...
+
+
+class Store(Reader, Duties, Protocol):
+    """A database that keeps the promises above."""
+
+    store_id: str
+    """Sixteen hexadecimal digits that no other store has."""
+
+    async def close(self) -> None:
+        """Let go of the database; everything committed stays."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin a commit; leaving the block without one changes nothing."""
+        ...

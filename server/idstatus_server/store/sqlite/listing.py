@@ -1,0 +1,151 @@
+"""Lists of tasks: as they stand, and as they stood."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from idstatus_server.errors import RevisionCompactedError
+from idstatus_server.lifecycle import Status
+from idstatus_server.model import Filter, Task
+from idstatus_server.store.base import Page
+from idstatus_server.store.sqlite.rows import document, read_task
+
+# For each pair of queue and status its next tasks, from an index; then the first of all.
+_BY_PAIR = """
+SELECT t.doc FROM json_each(:pairs) AS pair JOIN tasks AS t ON t.seq IN (
+  SELECT seq FROM tasks
+  WHERE queue = pair.value ->> 0 AND status = pair.value ->> 1 AND seq > :low AND seq < :high
+  ORDER BY seq {order} LIMIT :limit)
+ORDER BY t.seq {order} LIMIT :limit"""
+_ALL = """
+SELECT doc FROM tasks WHERE seq > :low AND seq < :high ORDER BY seq {order} LIMIT :limit"""
+_CHAIN = """
+SELECT doc FROM tasks WHERE (root_id = :root OR id = :root) AND seq > :low AND seq < :high
+ORDER BY seq {order} LIMIT :limit"""
+# The first change after a revision holds, as its "before", the task at that revision.
+_FIRST_CHANGES = """
+SELECT before, min(revision) FROM log
+WHERE revision > :revision AND {seq} > :after AND {seq} <= :end GROUP BY seq"""
+_FIRST_CHANGE = """
+SELECT before FROM log WHERE seq = ? AND revision > ? ORDER BY revision LIMIT 1"""
+_PAST_ALL = 1 << 62
+
+
+def counts(db: sqlite3.Connection) -> dict[str, dict[Status, int]]:
+    """Return how many tasks there are by queue and status; zeros are left out."""
+    found: dict[str, dict[Status, int]] = {}
+    for queue, status, tasks in db.execute("SELECT queue, status, tasks FROM counts"):
+        if tasks:
+            found.setdefault(queue, {})[Status(status)] = tasks
+    return found
+
+
+def find(db: sqlite3.Connection, wanted: Filter, page: Page) -> list[Task]:
+    """Return the next tasks that may match."""
+    start, stop = _span(db, wanted)
+    low, high = start - 1, stop
+    if page.after:
+        low, high = (
+            (low, min(high, page.after))
+            if page.newest_first
+            else (
+                max(low, page.after),
+                high,
+            )
+        )
+    bounds: dict[str, object] = {"low": low, "high": high, "limit": page.limit}
+    if wanted.root_id:
+        sql = _CHAIN
+        bounds["root"] = wanted.root_id
+    elif wanted.queues or wanted.statuses:
+        sql = _BY_PAIR
+        bounds["pairs"] = document(_pairs(db, wanted))
+    else:
+        sql = _ALL
+    order = "DESC" if page.newest_first else "ASC"
+    return [read_task(doc) for (doc,) in db.execute(sql.format(order=order), bounds)]
+
+
+def find_at(
+    db: sqlite3.Connection, revision: int, wanted: Filter, page: Page
+) -> tuple[list[Task], int]:
+    """Return tasks as they stood at a revision, and the ``seq`` to go on from."""
+    head, _ = check_revision(db, revision)
+    now = find(db, wanted, Page(page.after, page.limit))
+    now = [task for task in now if task.seq <= revision]
+    more = len(now) == page.limit
+    end = now[-1].seq if more else revision
+    # Walk whichever is shorter: the changes since then, or the tasks of this page.
+    seq = "+seq" if head - revision < end - page.after else "seq"
+    changed = db.execute(
+        _FIRST_CHANGES.format(seq=seq), {"revision": revision, "after": page.after, "end": end}
+    )
+    found = {task.seq: task for task in now if task.revision <= revision}
+    found |= {task.seq: task for task in (read_task(doc) for doc, _ in changed if doc)}
+    return [found[seq] for seq in sorted(found)], end if more else 0
+
+
+def tasks_at(db: sqlite3.Connection, revision: int, ids: Sequence[str]) -> dict[str, Task]:
+    """Return the tasks that existed at a revision, as they stood."""
+    check_revision(db, revision)
+    found: dict[str, Task] = {}
+    for task_id in ids:
+        row = db.execute(
+            "SELECT seq, revision, doc FROM tasks WHERE id = ?"
+            " UNION ALL SELECT seq, NULL, NULL FROM used_ids WHERE id = ?",
+            (task_id, task_id),
+        ).fetchone()
+        if not row or row[0] > revision:
+            continue
+        seq, changed, doc = row
+        if changed is None or changed > revision:
+            doc = next((d for (d,) in db.execute(_FIRST_CHANGE, (seq, revision))), None)
+        if doc:
+            found[task_id] = read_task(doc)
+    return found
+
+
+def check_revision(db: sqlite3.Connection, revision: int) -> tuple[int, int]:
+    """Return the log's newest revision and its oldest, or refuse one older than that."""
+    head, oldest = db.execute("SELECT revision, compacted FROM head").fetchone()
+    if revision < oldest:
+        raise RevisionCompactedError(revision, oldest)
+    return int(head), int(oldest)
+
+
+def _pairs(db: sqlite3.Connection, wanted: Filter) -> list[tuple[str, Status]]:
+    return [
+        (queue, status)
+        for queue, statuses in counts(db).items()
+        for status in statuses
+        if (not wanted.queues or queue in wanted.queues)
+        and (not wanted.statuses or status in wanted.statuses)
+    ]
+
+
+def _span(db: sqlite3.Connection, wanted: Filter) -> tuple[int, int]:
+    """Return the range of ``seq``, end left out, of the tasks created in the time asked for."""
+    start = _first_created(db, wanted.created_from) if wanted.created_from else 0
+    stop = _first_created(db, wanted.created_before) if wanted.created_before else _PAST_ALL
+    return start, stop
+
+
+def _first_created(db: sqlite3.Connection, time: int) -> int:
+    """Return the ``seq`` of the first task created at a time or later, by bisection.
+
+    Creation times rise with ``seq``, so no index is needed.
+    """
+    (low,), (high,) = (
+        db.execute("SELECT coalesce(min(seq), 0) FROM tasks").fetchone(),
+        db.execute("SELECT coalesce(max(seq), 0) + 1 FROM tasks").fetchone(),
+    )
+    while low < high:
+        middle = (low + high) // 2
+        seq, created = db.execute(
+            "SELECT seq, doc ->> '$.create_time' FROM tasks WHERE seq >= ? ORDER BY seq LIMIT 1",
+            (middle,),
+        ).fetchone()
+        if created < time:
+            low = seq + 1
+        else:
+            high = middle
+    return int(low)

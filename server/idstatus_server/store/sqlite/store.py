@@ -1,0 +1,247 @@
+"""The store: two connections to one file, and the thread that waits for the disk.
+
+Reads and the statements of a transaction run on the event loop: each takes
+microseconds and touches memory. Only the commit waits for the disk, so only the
+commit has a thread. A reader sees what is committed and nothing else: its
+connection is another one.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Self, TypeVar
+
+from idstatus_server.errors import StartError, StoreUnavailableError
+from idstatus_server.lifecycle import Status
+from idstatus_server.model import Change, Filter, Queue, QueueState, Task
+from idstatus_server.store.base import Bodies, Head, Page
+from idstatus_server.store.sqlite import duties, listing, opening
+from idstatus_server.store.sqlite.rows import CHANGE_COLUMNS, read_change, read_queue, read_task
+from idstatus_server.store.sqlite.writing import SqliteTransaction
+
+T = TypeVar("T")
+
+# How often, and how long in all, to try when another program holds the file.
+_BUSY_PAUSE, _BUSY_TRIES = 0.02, 250
+
+_BODIES = """
+SELECT coalesce(p.data, x''), coalesce(r.data, x'') FROM (SELECT ? AS seq) AS t
+LEFT JOIN payloads AS p USING (seq) LEFT JOIN results AS r USING (seq)"""
+# A unit that the limit would cut is read to its end.
+_LOG = f"""
+SELECT {CHANGE_COLUMNS} FROM log WHERE revision > :after AND revision <= (
+  SELECT max(unit) FROM (
+    SELECT unit FROM log WHERE revision > :after ORDER BY revision LIMIT :limit))
+ORDER BY revision"""
+_OLDEST_QUEUED = """
+SELECT doc FROM tasks WHERE queue = ? AND status = 2 AND priority = ?
+ORDER BY queued_revision LIMIT 1"""
+
+
+class SqliteStore:
+    """A store in one SQLite file, or in memory for trials.
+
+    Raises:
+        StartError: the file cannot be opened; the message tells why in one line.
+    """
+
+    def __init__(self, path: str) -> None:
+        in_memory = path == opening.MEMORY
+        self._lock = None if in_memory else opening.Lock(Path(path))
+        try:
+            self._writer = opening.open_writer(path)
+        except StartError:
+            self._release()
+            raise
+        # A database in memory belongs to one connection, which never waits.
+        self._reader = self._writer if in_memory else opening.connect(path)
+        self._disk = None if in_memory else ThreadPoolExecutor(1, "commit")
+        self._writing = asyncio.Lock()
+        (self.store_id,) = self._reader.execute("SELECT store_id FROM head").fetchone()
+
+    def _release(self) -> None:
+        if self._lock:
+            self._lock.release()
+
+    async def __aenter__(self) -> Self:
+        """Return the store itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the file once the commit under way is done."""
+        async with self._writing:
+            if self._disk:
+                self._disk.shutdown()
+            self._reader.close()
+            self._writer.close()
+            self._release()
+
+    # -- writing
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[SqliteTransaction]:
+        """Begin a commit; leaving the block without one changes nothing."""
+        async with self._writing:
+            with _translated():
+                await self._begin()
+                try:
+                    yield SqliteTransaction(self._writer, self._commit)
+                finally:
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+
+    async def _begin(self) -> None:
+        for _ in range(_BUSY_TRIES):
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                await asyncio.sleep(_BUSY_PAUSE)
+            else:
+                return
+        raise StoreUnavailableError("another program keeps the database file locked")
+
+    async def _commit(self) -> None:
+        if self._disk is None:
+            self._writer.execute("COMMIT")
+            return
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._disk, self._writer.execute, "COMMIT")
+
+    async def compact(self, before: int, limit: int) -> int:
+        """Drop up to ``limit`` of the oldest changes made before a time; return how many."""
+        return await self._tidy(duties.compact, before, limit)
+
+    async def forget(self, before: int, limit: int) -> int:
+        """Drop up to ``limit`` request ids used before a time; return how many."""
+        return await self._tidy(duties.forget, before, limit)
+
+    async def _tidy(
+        self, drop: Callable[[sqlite3.Connection, int, int], int], before: int, limit: int
+    ) -> int:
+        async with self.transaction():
+            dropped = drop(self._writer, before, limit)
+            await self._commit()
+        return dropped
+
+    # -- reading
+
+    async def head(self) -> Head:
+        """Return the ends of the log."""
+        return Head(*self._read("SELECT revision, compacted FROM head")[0])
+
+    async def tasks(self, ids: Sequence[str]) -> dict[str, Task]:
+        """Return those of the tasks that exist, by id."""
+        return {
+            task_id: read_task(doc)
+            for task_id in ids
+            for (doc,) in self._read("SELECT doc FROM tasks WHERE id = ?", task_id)
+        }
+
+    async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
+        """Return payloads and results by ``Task.seq``."""
+        found = {seq: Bodies(*self._read(_BODIES, seq)[0]) for seq in seqs}
+        return {seq: bodies for seq, bodies in found.items() if any(bodies)}
+
+    async def find(self, wanted: Filter, page: Page) -> list[Task]:
+        """Return the next tasks that may match."""
+        with _translated():
+            return listing.find(self._reader, wanted, page)
+
+    async def find_at(self, revision: int, wanted: Filter, page: Page) -> tuple[list[Task], int]:
+        """Return tasks as they stood at a past revision, and where to go on."""
+        with self._snapshot():
+            return listing.find_at(self._reader, revision, wanted, page)
+
+    async def tasks_at(self, revision: int, ids: Sequence[str]) -> dict[str, Task]:
+        """Return the tasks that existed at a past revision, as they stood."""
+        with self._snapshot():
+            return listing.tasks_at(self._reader, revision, ids)
+
+    async def log(self, after: int, limit: int) -> list[Change]:
+        """Return the next changes past a revision, whole units only."""
+        with self._snapshot():
+            listing.check_revision(self._reader, after)
+            rows = self._reader.execute(_LOG, {"after": after, "limit": limit})
+            return [read_change(row) for row in rows]
+
+    async def queues(self, after: str, limit: int) -> list[QueueState]:
+        """Return the next queues by name."""
+        rows = self._read(
+            "SELECT doc FROM queues WHERE name > ? ORDER BY name LIMIT ?", after, limit
+        )
+        return [self._queue_state(read_queue(doc)) for (doc,) in rows]
+
+    async def queue(self, name: str) -> QueueState | None:
+        """Return a queue, or None if no task was ever created in it."""
+        rows = self._read("SELECT doc FROM queues WHERE name = ?", name)
+        return self._queue_state(read_queue(rows[0][0])) if rows else None
+
+    async def counts(self) -> dict[str, dict[Status, int]]:
+        """Return how many tasks there are by queue and status."""
+        with _translated():
+            return listing.counts(self._reader)
+
+    async def awake(self, status: Status, now: int, limit: int) -> list[Task]:
+        """Return tasks in this status whose time has come."""
+        with _translated():
+            return duties.awake(self._reader, status, now, limit)
+
+    async def next_wake(self) -> int | None:
+        """Return the earliest time at which a task must be acted on."""
+        with _translated():
+            return duties.next_wake(self._reader)
+
+    async def running(self, after: int, limit: int) -> list[Task]:
+        """Return running tasks by ``seq``."""
+        with _translated():
+            return duties.running(self._reader, after, limit)
+
+    async def outlived(self, now: int, retention: int, limit: int) -> list[str]:
+        """Return ids of finished tasks that were kept long enough."""
+        with _translated():
+            return duties.outlived(self._reader, now, retention, limit)
+
+    def _queue_state(self, queue: Queue) -> QueueState:
+        rows = self._read("SELECT status, tasks FROM counts WHERE queue = ?", queue.name)
+        waiting = [
+            read_task(doc).transitions[-1].time
+            for priority in range(10)
+            for (doc,) in self._read(_OLDEST_QUEUED, queue.name, priority)
+        ]
+        return QueueState(
+            queue=queue,
+            counts={Status(status): tasks for status, tasks in rows},
+            oldest_queued_time=min(waiting, default=0),
+        )
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """Let several reads see one state."""
+        with _translated():
+            self._reader.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._reader.execute("COMMIT")
+
+    def _read(self, sql: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
+        with _translated():
+            return self._reader.execute(sql, parameters).fetchall()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's errors into the domain's, at the driver's own door."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreUnavailableError(f"the database cannot be used: {error}") from error

@@ -1,0 +1,157 @@
+"""One commit: what is loaded for it and what it writes."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from idstatus_server.lifecycle import Status
+from idstatus_server.model import Change, Kind, Queue, Task
+from idstatus_server.store.base import Answer, Loaded, Needs, Writes
+from idstatus_server.store.sqlite.rows import (
+    document,
+    new_task_columns,
+    read_ids,
+    read_queue,
+    read_task,
+    task_columns,
+)
+
+_INSERT_TASK = """
+INSERT INTO tasks (revision, status, queued_revision, wake_time, end_time, unique_key, doc, seq,
+                   id, queue, priority, root_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_UPDATE_TASK = """
+UPDATE tasks SET revision = ?, status = ?, queued_revision = ?, wake_time = ?, end_time = ?,
+                 unique_key = ?, doc = ? WHERE seq = ?"""
+_INSERT_CHANGE = """
+INSERT INTO log (revision, unit, kind, seq, time, before, after) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_ADD_COUNT = """
+INSERT INTO counts VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET tasks = tasks + excluded.tasks"""
+_COPY_PAYLOAD = """
+INSERT INTO payloads SELECT ?1, data FROM payloads WHERE seq = ?2"""
+_CLAIMABLE = """
+SELECT doc FROM tasks WHERE queue = ? AND status = 2
+ORDER BY priority DESC, queued_revision LIMIT ?"""
+
+
+class SqliteTransaction:
+    """A write transaction that has begun.
+
+    The statements run where they are called: they only touch memory. The commit,
+    which waits for the disk, is handed to ``run_commit``.
+    """
+
+    def __init__(self, db: sqlite3.Connection, run_commit: Callable[[], Awaitable[None]]) -> None:
+        self._db = db
+        self._run_commit = run_commit
+        self.head, self.time = db.execute("SELECT revision, time FROM head").fetchone()
+
+    async def load(self, needs: Needs) -> Loaded:
+        """Return what the store knows of the needs."""
+        tasks = self._tasks("SELECT doc FROM tasks WHERE id = ?", needs.ids)
+        holders = self._tasks("SELECT doc FROM tasks WHERE unique_key = ?", needs.unique_keys)
+        return Loaded(
+            tasks={task.id: task for task in tasks},
+            used={
+                used for (used,) in self._each("SELECT id FROM used_ids WHERE id = ?", needs.ids)
+            },
+            key_holders={task.unique_key: task.id for task in holders},
+            answers={
+                request_id: Answer(fingerprint, read_ids(ids), count)
+                for request_id, fingerprint, ids, count in self._each(
+                    "SELECT request_id, fingerprint, ids, count FROM requests WHERE request_id = ?",
+                    needs.request_ids,
+                )
+            },
+            queues={
+                name: read_queue(doc)
+                for name, doc in self._each("SELECT * FROM queues WHERE name = ?", needs.queues)
+            },
+            running=dict(
+                self._each(
+                    "SELECT queue, tasks FROM counts WHERE queue = ? AND status = 3", needs.claims
+                )
+            ),
+            claimable={
+                queue: [read_task(doc) for (doc,) in self._db.execute(_CLAIMABLE, (queue, limit))]
+                for queue, limit in needs.claims.items()
+            },
+        )
+
+    async def commit(self, writes: Writes) -> None:
+        """Write it all and put it on disk."""
+        self._write_tasks(writes.changes, writes.saved)
+        self._many(
+            _INSERT_CHANGE,
+            (
+                (
+                    change.revision,
+                    change.unit,
+                    change.kind,
+                    change.task.seq,
+                    writes.time,
+                    document(change.before) if change.before else None,
+                    document(change.task),
+                )
+                for change in writes.changes
+            ),
+        )
+        self._many("INSERT INTO payloads VALUES (?, ?)", writes.payloads.items())
+        self._many(_COPY_PAYLOAD, writes.copies.items())
+        self._many("INSERT INTO results VALUES (?, ?)", writes.results.items())
+        self._many(_ADD_COUNT, _count_changes(writes.changes))
+        self._write_queues(writes.queues)
+        self._many(
+            "INSERT INTO requests VALUES (NULL, ?, ?, ?, ?, ?)",
+            (
+                (request_id, writes.time, answer.fingerprint, document(answer.ids), answer.total)
+                for request_id, answer in writes.answers.items()
+            ),
+        )
+        self._db.execute(
+            "UPDATE head SET revision = ?, time = ?",
+            (self.head + len(writes.changes), writes.time),
+        )
+        await self._run_commit()
+
+    def _write_tasks(self, changes: Sequence[Change], saved: Sequence[Task]) -> None:
+        """Write each task once, as its last change left it.
+
+        Old tasks go first: a new one may take the unique key that one of them frees.
+        """
+        last = {change.task.seq: change for change in changes}
+        created = {change.task.seq for change in changes if change.before is None}
+        gone = [change.task for change in last.values() if change.kind is Kind.DELETED]
+        kept = [change.task for change in last.values() if change.kind is not Kind.DELETED]
+        old = [t for t in saved if t.seq not in last] + [t for t in kept if t.seq not in created]
+        self._many(_UPDATE_TASK, (task_columns(task, document(task)) for task in old))
+        self._many("DELETE FROM tasks WHERE seq = ?", ((task.seq,) for task in gone))
+        self._many("DELETE FROM payloads WHERE seq = ?", ((task.seq,) for task in gone))
+        self._many("DELETE FROM results WHERE seq = ?", ((task.seq,) for task in gone))
+        self._many("INSERT INTO used_ids VALUES (?, ?)", ((task.id, task.seq) for task in gone))
+        new = (new_task_columns(task, document(task)) for task in kept if task.seq in created)
+        self._many(_INSERT_TASK, new)
+
+    def _write_queues(self, queues: Sequence[Queue]) -> None:
+        upsert = "INSERT INTO queues VALUES (?, ?) ON CONFLICT DO UPDATE SET doc = excluded.doc"
+        self._many(upsert, ((queue.name, document(queue)) for queue in queues))
+
+    def _tasks(self, sql: str, keys: Iterable[str]) -> list[Task]:
+        return [read_task(doc) for (doc,) in self._each(sql, keys)]
+
+    def _each(self, sql: str, keys: Iterable[str]) -> Iterable[tuple]:  # type: ignore[type-arg]
+        for key in keys:
+            yield from self._db.execute(sql, (key,))
+
+    def _many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        self._db.executemany(sql, rows)
+
+
+def _count_changes(changes: Sequence[Change]) -> list[tuple[str, Status, int]]:
+    deltas: Counter[tuple[str, Status]] = Counter()
+    for change in changes:
+        if change.before:
+            deltas[change.before.queue, change.before.status] -= 1
+        if change.kind is not Kind.DELETED:
+            deltas[change.task.queue, change.task.status] += 1
+    return [(queue, status, delta) for (queue, status), delta in deltas.items() if delta]
