@@ -175,7 +175,7 @@ class InvalidFieldError(InvalidError):
 
     def __init__(self, violations: Sequence[Violation]) -> None:
         faults = "; ".join(f"{v.field}: {v.description}" for v in violations)
-        super().__init__(faults, fields=",".join(v.field for v in violations))
+        super().__init__(faults, fields=",".join(v.field for v in violations), faults=faults)
         self.violations = tuple(violations)
 
 

@@ -83,7 +83,7 @@ class Task(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     ``seq`` is the revision of its creation: it numbers the tasks in order.
     ``queued_revision`` gives its place in the queue. ``deadline`` is when its
-    timeout passes. ``result_digest`` lets a repeated report be told from another.
+    timeout passes. ``size`` counts payload and labels. ``result_digest`` lets a repeated report be told from another.
     """
 
     id: str
@@ -96,6 +96,7 @@ class Task(Struct, frozen=True, omit_defaults=True, kw_only=True):
     execution: Execution = Execution.NOT_STARTED
     queue: str
     priority: int = 0
+    size: int = 0
     content_type: str = ""
     labels: dict[str, str] = {}
     unique_key: str = ""
@@ -221,6 +222,20 @@ class Filter(Struct, frozen=True, omit_defaults=True, kw_only=True):
     created_from: int = 0
     created_before: int = 0
     has_late_report: bool | None = None
+
+    @property
+    def key(self) -> object:
+        """Equal for equal filters, and hashable."""
+        labels = tuple(sorted(self.labels.items()))
+        return (
+            self.queues,
+            self.statuses,
+            labels,
+            self.root_id,
+            self.created_from,
+            self.created_before,
+            self.has_late_report,
+        )
 
     def matches(self, task: Task) -> bool:
         """Tell whether the task, as it stands, is meant."""

@@ -273,7 +273,7 @@ def refusal(task: Task, wish: str) -> PreconditionError:
     if wish in _FOR_FINISHED:
         kind = TaskNotFinishedError
     said = f"task {task.id} is {task.status.name}: {wish} is not possible"
-    return kind(said, id=task.id, status=task.status.name)
+    return kind(said, id=task.id, status=task.status.name, event=wish)
 
 
 _FOR_FINISHED = {"retry", "delete", "stopped"}

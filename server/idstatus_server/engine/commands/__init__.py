@@ -1,6 +1,6 @@
 """One verb a file: what it needs, and what it decides."""
 
-from idstatus_server.engine.commands.cancel import Cancel, CancelBatch, Cancelled
+from idstatus_server.engine.commands.cancel import Cancel, CancelBatch, Cancelled, RecallCancel
 from idstatus_server.engine.commands.claim import Claim, Claimed
 from idstatus_server.engine.commands.create import Create, NewTask
 from idstatus_server.engine.commands.delete import Delete, Purge
@@ -27,6 +27,7 @@ __all__ = [
     "NewTask",
     "PostponeExpiry",
     "Purge",
+    "RecallCancel",
     "Report",
     "Retry",
     "UpdateQueue",

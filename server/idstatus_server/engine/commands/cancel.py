@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from idstatus_server.engine.commands.request import RequestKey
-from idstatus_server.engine.draft import Draft
+from idstatus_server.engine.draft import Draft, refusal
 from idstatus_server.errors import DomainError
 from idstatus_server.lifecycle import Event, Reason, Status
 from idstatus_server.model import Task
-from idstatus_server.store.base import Needs
+from idstatus_server.store.base import Answer, Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class CancelBatch:
         """Cancel them."""
         answer = self.key.answered(draft)
         if answer:
-            return Cancelled([draft.task(i).as_cancelled() for i in answer.ids], answer.total)
+            return _recall(draft, answer, self.ids)
         results: list[Task | DomainError] = []
         total = self.before
         for task_id in self.ids:
@@ -82,6 +82,35 @@ class CancelBatch:
         ids = tuple(result.id for result in results if isinstance(result, Task))
         self.key.remember(draft, ids, total)
         return Cancelled(results, total)
+
+
+@dataclass(frozen=True, slots=True)
+class RecallCancel:
+    """Return what a batch was answered before, or None."""
+
+    key: RequestKey
+    weight: int = 1
+
+    def needs(self) -> Needs:
+        """What must be loaded."""
+        return Needs(request_ids=self.key.needed)
+
+    def decide(self, draft: Draft) -> Cancelled | None:
+        """Look it up."""
+        answer = self.key.answered(draft)
+        return answer and _recall(draft, answer, answer.ids)
+
+
+def _recall(draft: Draft, answer: Answer, ids: Sequence[str]) -> Cancelled:
+    results: list[Task | DomainError] = []
+    for task_id in ids:
+        try:
+            task = draft.task(task_id)
+            cancelled = task_id in answer.ids
+            results.append(task.as_cancelled() if cancelled else refusal(task, "cancel"))
+        except DomainError as error:
+            results.append(error)
+    return Cancelled(results, answer.total)
 
 
 def _cancel(draft: Draft, task_id: str, message: str) -> Task:

@@ -24,13 +24,15 @@ class Claimed(NamedTuple):
 class Claim:
     """Claim up to ``max_tasks`` tasks from the queues, in order of preference.
 
-    ``lease`` is in microseconds. Refused with RequestIdReusedError only.
+    ``lease`` is in microseconds. Once their payloads and labels add up to ``max_bytes``, no more
+    are claimed. Refused with RequestIdReusedError only.
     """
 
     queues: Sequence[str]
     max_tasks: int
     lease: int
     runner: str = ""
+    max_bytes: int
     key: RequestKey = RequestKey()
 
     @property
@@ -62,7 +64,7 @@ class Claim:
         queue = draft.queue(name)
         if queue is None or queue.paused:
             return True
-        while len(claimed) < self.max_tasks:
+        while len(claimed) < self.max_tasks and sum(t.size for t in claimed) < self.max_bytes:
             if queue.max_running and draft.running(name) >= queue.max_running:
                 return False
             task = draft.next_claimable(name)

@@ -82,6 +82,7 @@ def _create(draft: Draft, item: NewTask) -> Task:
         id=item.task_id or new_task_id(),
         queue=item.queue,
         priority=item.priority,
+        size=len(item.payload) + sum(len(k) + len(v) for k, v in item.labels.items()),
         content_type=item.content_type,
         labels=item.labels,
         unique_key=item.unique_key,

@@ -72,6 +72,7 @@ def _create_retry(draft: Draft, old: Task, delay: int, retries_left: int, actor:
         id=old.retried_by,
         queue=old.queue,
         priority=old.priority,
+        size=old.size,
         content_type=old.content_type,
         labels=old.labels,
         run_time=draft.now + delay if delay else 0,

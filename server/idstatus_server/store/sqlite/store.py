@@ -244,4 +244,6 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreUnavailableError(f"the database cannot be used: {error}") from error
+        raise StoreUnavailableError(
+            f"the database cannot be used: {error}", cause=error
+        ) from error

@@ -1,0 +1,118 @@
+"""The composition root: the only place that wires the rooms together."""
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from idstatus_server import config, logs
+from idstatus_server.engine import Ledger
+from idstatus_server.errors import StartError
+from idstatus_server.limits import SECOND
+from idstatus_server.model import Change
+from idstatus_server.rpc.server import Rooms, RpcServer
+from idstatus_server.rpc.watching import Patience
+from idstatus_server.store.sqlite import SqliteStore
+from idstatus_server.timers import Timers
+from idstatus_server.watch import Arrivals, Hub
+
+_log = logging.getLogger("idstatus_server")
+
+
+def main() -> None:
+    """Run the server until it is told to stop."""
+    settings = config.read()
+    logs.set_up(settings.log_level, settings.log_format)
+    try:
+        asyncio.run(serve(settings))
+    except StartError as error:
+        sys.exit(f"idstatus-server: {error}")
+
+
+def clock() -> int:
+    """Return the time now, in microseconds since the Unix epoch."""
+    return time.time_ns() // 1000
+
+
+def open_store(url: str) -> SqliteStore:
+    """Open the store that a URL names.
+
+    Raises:
+        StartError: it cannot be opened.
+    """
+    path = url.removeprefix("sqlite:///")
+    if path != ":memory:":
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartError(f"cannot make the folder of {path}: {error.strerror}") from error
+    return SqliteStore(path)
+
+
+async def serve(settings: config.Config) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Raises:
+        StartError: the store or an address is not to be had.
+    """
+    async with open_store(settings.store) as store:
+        hub = Hub(store, (await store.head()).revision)
+        arrivals = Arrivals()
+        timers: list[Timers] = []
+
+        def publish(changes: Sequence[Change]) -> None:
+            hub.publish(changes)
+            arrivals.publish(changes)
+            for timer in timers:
+                timer.publish(changes)
+
+        ledger = Ledger(store, publish, clock, settings.limits.pending_writes)
+        rooms = Rooms(
+            store=store,
+            ledger=ledger,
+            hub=hub,
+            arrivals=arrivals,
+            clock=clock,
+            limits=settings.limits,
+            patience=Patience(
+                slow_watcher=settings.slow_watcher_timeout / SECOND,
+                max_age=settings.max_stream_age / SECOND,
+            ),
+        )
+        server = RpcServer(rooms, settings.max_message_bytes)
+        try:
+            bound = await server.start(settings.listen)
+            timers.append(Timers(store, ledger, clock, settings.retention))
+            where = ", ".join(bound)
+            said = f"listens on {where}, stores in {settings.store}"
+            print(f"idstatus-server {version('idstatus')} {said}", flush=True)  # noqa: T201
+            await _told_to_stop()
+            _log.info("draining")
+            await server.drain(settings.grace / SECOND)
+        finally:
+            for timer in timers:
+                await timer.close()
+            await ledger.close()
+
+
+async def _told_to_stop() -> None:
+    """Return on the first SIGTERM or SIGINT; the second one ends the process at once."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        loop.remove_signal_handler(number)
+        told.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    await told.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""The configuration: flags, and environment variables of the same names."""
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from idstatus_server.limits import SECOND, Limits
+from idstatus_server.timers import Retention
+
+_UNITS = {"ms": SECOND // 1000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
+_UNITS["d"] = 24 * _UNITS["h"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All that an operator can set. Spans are in microseconds."""
+
+    listen: tuple[str, ...]
+    store: str
+    log_level: str
+    log_format: str
+    grace: int
+    slow_watcher_timeout: int
+    max_stream_age: int
+    max_message_bytes: int
+    limits: Limits
+    retention: Retention
+
+
+def default_store(environ: Mapping[str, str]) -> str:
+    """Return the URL of the store in the user's data folder (XDG base directories)."""
+    data = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME", ".")) / ".local/share")
+    return f"sqlite:///{data}/idstatus/idstatus.db"
+
+
+def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the configuration; a flag beats its variable.
+
+    Raises:
+        SystemExit: a flag is wrong (2), or help or version was asked for (0).
+    """
+    given = vars(_parser(environ).parse_args(arguments))
+
+    def take(**names: str) -> dict[str, Any]:
+        return {name: given[flag] for name, flag in names.items()}
+
+    return Config(
+        listen=given["listen"],
+        limits=Limits(
+            **take(
+                payload_bytes="max_payload_bytes",
+                labels="max_labels",
+                batch="max_batch",
+                delay="max_delay",
+                timeout="max_timeout",
+                max_wait="max_wait",
+                in_flight="max_in_flight",
+                watches="max_watches",
+                pending_writes="max_pending_writes",
+            )
+        ),
+        retention=Retention(
+            **take(tasks="retention", log="log_retention", requests="request_retention")
+        ),
+        **take(
+            **{
+                name: name
+                for name in (
+                    "store",
+                    "log_level",
+                    "log_format",
+                    "grace",
+                    "slow_watcher_timeout",
+                    "max_stream_age",
+                    "max_message_bytes",
+                )
+            }
+        ),
+    )
+
+
+def span(text: str) -> int:
+    """Return a span such as 500ms, 30s, 15m, 24h or 7d in microseconds."""
+    match = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a span such as 30s, 15m, 24h or 7d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _store(text: str) -> str:
+    if not text.startswith("sqlite:///"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not sqlite:///PATH or sqlite:///:memory:")
+    return text
+
+
+class _Flags:
+    """Adds flags that fall back on an environment variable, and says so in the help."""
+
+    def __init__(self, parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> None:
+        self._parser = parser
+        self._environ = environ
+
+    def add(self, name: str, kind: Callable[[str], Any], default: str, text: str) -> None:
+        variable = "IDSTATUS_" + name.upper().replace("-", "_")
+        self._parser.add_argument(
+            f"--{name}",
+            type=kind,
+            default=self._environ.get(variable, default),
+            metavar=name.rsplit("-", 1)[-1].upper(),
+            help=f"{text} Default: {default}. [{variable}]".replace("%", "%%"),
+        )
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text not in allowed:
+            raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(allowed)}")
+        return text
+
+    return check
+
+
+def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="idstatus-server",
+        description="One trustworthy answer to: what became of task X?",
+        epilog="Each flag can also be set by the environment variable in brackets.",
+        allow_abbrev=False,
+    )
+    flags = _Flags(parser, environ)
+    add = flags.add
+    add("listen", _addresses, "127.0.0.1:50051", "HOST:PORT or unix:PATH; several with commas.")
+    add(
+        "store",
+        _store,
+        default_store(environ),
+        "sqlite:///PATH (four slashes: an absolute one), or sqlite:///:memory: for trials.",
+    )
+    levels = ("debug", "info", "warning", "error")
+    add("log-level", _choice(*levels), "info", "One of " + ", ".join(levels) + ".")
+    add("log-format", _choice("text", "json"), "text", "text or json.")
+    add("retention", span, "7d", "How long finished tasks are kept, where a queue says nothing.")
+    add("log-retention", span, "24h", "How long changes are kept for watches to resume from.")
+    add("request-retention", span, "24h", "How long request ids are remembered.")
+    add("grace", span, "10s", "How long calls may take to finish on SIGTERM.")
+    add("slow-watcher-timeout", span, "30s", "When a watcher that takes nothing is ended.")
+    add("max-stream-age", span, "1h", "When a watch is ended, to be resumed elsewhere.")
+    add("max-message-bytes", _count, str(16 << 20), "Largest request.")
+    add("max-payload-bytes", _count, str(256 << 10), "Largest payload, and largest result.")
+    add("max-labels", _count, "32", "Most labels of a task.")
+    add("max-batch", _count, "1000", "Most items in a batch, and on a page.")
+    add("max-delay", span, "365d", "Longest delay of a task.")
+    add("max-timeout", span, "30d", "Longest timeout of a task.")
+    add("max-wait", span, "5m", "Longest wait of a long poll; more is lowered to it.")
+    add("max-in-flight", _count, "10000", "Most calls at once.")
+    add("max-watches", _count, "20000", "Most streams at once.")
+    add("max-pending-writes", _count, "50000", "Most writes that wait for a commit.")
+    return parser

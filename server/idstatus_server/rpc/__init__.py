@@ -1,0 +1,1 @@
+"""The edge: decodes a request, makes one call, encodes the answer."""

@@ -1,0 +1,71 @@
+"""Claims tasks for runners, and waits for work."""
+
+import asyncio
+from collections.abc import Sequence
+
+from idstatus.v1 import runner_service_pb2 as pb
+from idstatus_server.engine import Ledger
+from idstatus_server.engine.commands import Claim
+from idstatus_server.limits import DEFAULT_QUEUE
+from idstatus_server.model import Task
+from idstatus_server.rpc import encode
+from idstatus_server.rpc.fields import Fields
+from idstatus_server.store.base import Bodies, Store
+from idstatus_server.watch import Arrivals
+
+
+class Claiming:
+    """What the two ways to claim share."""
+
+    def __init__(self, store: Store, ledger: Ledger, arrivals: Arrivals) -> None:
+        self.store = store
+        self.arrivals = arrivals
+        self._ledger = ledger
+
+    async def claim(self, command: Claim, patience: float) -> Sequence[Task]:
+        """Claim what there is; if there is nothing, wait ``patience`` seconds for it."""
+        ends = asyncio.get_running_loop().time() + patience
+        while True:
+            mark = self.arrivals.mark()
+            tasks = await self.claim_now(command)
+            left = ends - asyncio.get_running_loop().time()
+            if tasks or left <= 0:
+                return tasks
+            await self.arrivals.wait(command.queues, mark, left)
+
+    async def claim_now(self, command: Claim) -> Sequence[Task]:
+        """Claim what there is."""
+        claimed = await self._ledger.submit(command)
+        self.arrivals.limited(claimed.limited)
+        return claimed.tasks
+
+    async def encode(self, tasks: Sequence[Task]) -> pb.ClaimTasksResponse:
+        """Return claims, with the tasks' payloads."""
+        bodies = await self.store.bodies([task.seq for task in tasks])
+        return pb.ClaimTasksResponse(claims=[_claim(task, bodies.get(task.seq)) for task in tasks])
+
+
+def wanted_queues(fields: Fields, queues: Sequence[str]) -> tuple[str, ...]:
+    """Return the queues to claim from."""
+    most = fields.limits.claim_queues
+    if len(queues) > most:
+        fields.fault("queues", f"must be at most {most}, are {len(queues)}")
+    for i, queue in enumerate(queues[:most]):
+        fields.queue(f"queues[{i}]", queue)
+    return tuple(dict.fromkeys(queues)) or (DEFAULT_QUEUE,)
+
+
+def lease_duration(fields: Fields, message: pb.ClaimTasksRequest | pb.Subscription) -> int:
+    """Return how long leases are to last, in microseconds."""
+    limits = fields.limits
+    return fields.span(
+        "lease_duration", message, limits.min_lease, limits.max_lease, limits.default_lease
+    )
+
+
+def _claim(task: Task, bodies: Bodies | None) -> pb.Claim:
+    return pb.Claim(
+        task=encode.task(task, encode.FULL, {task.seq: bodies} if bodies else {}),
+        lease_token=task.lease_token,
+        lease_expire_time=encode.timestamp(task.lease_expire_time),
+    )

@@ -1,0 +1,159 @@
+"""Puts our servicers behind gRPC: one guard for all methods.
+
+A servicer has a coroutine for each method of its service, under the method's
+name in snake case. The guard counts calls, refuses those past the limit, and
+turns errors into statuses.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from idstatus_server.errors import (
+    DomainError,
+    InvalidFieldError,
+    OverloadedError,
+    TooManyWatchesError,
+    Violation,
+)
+from idstatus_server.rpc.errors import code_of, to_status
+
+M = TypeVar("M")
+Context = grpc.aio.ServicerContext[Any, Any]
+_log = logging.getLogger(__name__)
+
+
+class Guard:
+    """Counts the calls and streams in flight; ``in_flight`` and ``streams`` bound them."""
+
+    def __init__(self, *, in_flight: int, streams: int) -> None:
+        self._limits = {False: in_flight, True: streams}
+        self._counts = {False: 0, True: 0}
+        self._stream_ended = asyncio.Event()
+
+    @contextmanager
+    def admit(self, *, stream: bool) -> Iterator[None]:
+        """Let a call in, or refuse it at once.
+
+        Raises:
+            OverloadedError, TooManyWatchesError: as many as may be are in flight.
+        """
+        limit = self._limits[stream]
+        if self._counts[stream] >= limit:
+            if stream:
+                raise TooManyWatchesError(f"{limit} streams are open already", limit=limit)
+            raise OverloadedError(f"{limit} calls are in flight already", limit=limit)
+        self._counts[stream] += 1
+        try:
+            yield
+        finally:
+            self._counts[stream] -= 1
+            self._stream_ended.set()
+
+    async def streams_ended(self) -> None:
+        """Return once no stream is open."""
+        while self._counts[True]:
+            self._stream_ended.clear()
+            await self._stream_ended.wait()
+
+
+def handlers(service: Any, servicer: object, guard: Guard) -> "grpc.GenericRpcHandler[Any, Any]":
+    """Return the handlers for all methods of a service, given its descriptor."""
+    return grpc.method_handlers_generic_handler(
+        service.full_name,
+        {
+            method.name: _handler(method, getattr(servicer, snake_case(method.name)), guard)
+            for method in service.methods
+        },
+    )
+
+
+def snake_case(name: str) -> str:
+    """Return the name of the coroutine that serves a method."""
+    return re.sub(r"(?<=.)([A-Z])", r"_\1", name).lower()
+
+
+def _handler(
+    method: MethodDescriptor, serve: Callable[..., Awaitable[Any]], guard: Guard
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    parse = _parser(GetMessageClass(method.input_type))
+    if not method.server_streaming:
+        return grpc.unary_unary_rpc_method_handler(
+            _unary(serve, guard), request_deserializer=parse, response_serializer=_serialize
+        )
+    if method.client_streaming:
+        return grpc.stream_stream_rpc_method_handler(
+            _stream(serve, guard), request_deserializer=parse, response_serializer=_serialize
+        )
+    return grpc.unary_stream_rpc_method_handler(
+        _stream(serve, guard), request_deserializer=parse, response_serializer=_serialize
+    )
+
+
+def _unary(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
+    async def call(request: Message | None, context: Context) -> Any:
+        try:
+            with guard.admit(stream=False):
+                return await serve(check_parsed(request), context)
+        except (asyncio.CancelledError, grpc.aio.AbortError):
+            raise
+        except Exception as error:
+            await abort(context, error)
+
+    return call
+
+
+def _stream(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
+    async def call(
+        request: Message | AsyncIterator[Message | None] | None, context: Context
+    ) -> None:
+        try:
+            with guard.admit(stream=True):
+                await serve(check_parsed(request), context)
+        except (asyncio.CancelledError, grpc.aio.AbortError):
+            raise  # to swallow a cancellation leaks memory in grpcio (grpc/grpc #43360)
+        except Exception as error:
+            await abort(context, error)
+
+    return call
+
+
+async def abort(context: Context, error: Exception) -> NoReturn:
+    """End a call with an error; one that is not the domain's leaves as a bare INTERNAL."""
+    if not isinstance(error, DomainError):
+        _log.error("a call failed", exc_info=error)
+        await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+    details = to_status(error).SerializeToString()
+    await context.abort(code_of(error), error.message, (("grpc-status-details-bin", details),))
+
+
+def check_parsed(request: M | None) -> M:
+    """Return the request, or refuse bytes that were not one."""
+    if request is None:
+        raise InvalidFieldError([Violation("", "the request cannot be parsed")])
+    return request
+
+
+def _parser(message: type[Message]) -> Callable[[bytes], Message | None]:
+    """Return a parser that does not raise: what it cannot parse is ours to refuse."""
+
+    def parse(data: bytes) -> Message | None:
+        try:
+            return message.FromString(data)
+        except DecodeError:
+            return None
+
+    return parse
+
+
+def _serialize(response: Message | bytes) -> bytes:
+    """Messages may come encoded already."""
+    return response if isinstance(response, bytes) else response.SerializeToString()

@@ -1,0 +1,90 @@
+"""Pages of tasks."""
+
+import asyncio
+from typing import NamedTuple
+
+from idstatus.v1 import task_pb2
+from idstatus.v1 import task_service_pb2 as pb
+from idstatus_server.limits import Limits
+from idstatus_server.model import Filter, Task
+from idstatus_server.rpc import decode, encode
+from idstatus_server.rpc.dispatch import Context
+from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.tokens import Tokens
+from idstatus_server.store.base import Page, Store
+
+# Answers stay below 4 MiB, the most that gRPC clients take by default.
+MAX_ANSWER = 3 << 20
+# Tasks that one page looks at before it is sent short, and those looked at in one go.
+_LOOK_AT, _SLICE = 5000, 200
+
+
+class Found(NamedTuple):
+    """Tasks that match, and the ``seq`` to go on from; 0 if there is no more."""
+
+    tasks: list[Task]
+    after: int
+
+
+class Listing:
+    """Finds the tasks that match a filter."""
+
+    def __init__(self, store: Store, tokens: Tokens, limits: Limits) -> None:
+        self.store = store
+        self._tokens = tokens
+        self._limits = limits
+
+    async def list_tasks(self, request: pb.ListTasksRequest, _: Context) -> pb.ListTasksResponse:
+        """Return one page of tasks."""
+        fields = Fields(self._limits)
+        wanted = decode.task_filter(fields, request.filter)
+        size = fields.page_size(request.page_size)
+        view = decode.view(fields, request.view, encode.BASIC)
+        if request.order not in pb.ListOrder.values():
+            fields.fault("order", f"is not an order: {request.order}")
+        fields.check()
+        same = pb.ListTasksRequest(filter=request.filter, order=request.order, view=request.view)
+        arguments = same.SerializeToString(deterministic=True)
+        after = self._tokens.after(request.page_token, arguments)
+        newest_first = request.order != pb.LIST_ORDER_OLDEST_FIRST
+        found = await self.find(wanted, Page(after, size, newest_first))
+        tasks, after = await self._encode(found, view)
+        token = self._tokens.page(after, arguments) if after else ""
+        return pb.ListTasksResponse(tasks=tasks, next_page_token=token)
+
+    async def find(self, wanted: Filter, page: Page) -> Found:
+        """Return a page of tasks; it may be short and still not be the last."""
+        found: list[Task] = []
+        after, looked_at = page.after, 0
+        size = min(_SLICE, page.limit + 1)
+        while looked_at < _LOOK_AT:
+            some = await self.store.find(wanted, Page(after, size, page.newest_first))
+            looked_at += len(some)
+            for task in some:
+                if not wanted.matches(task):
+                    after = task.seq
+                    continue
+                if len(found) == page.limit:
+                    return Found(found, after)
+                found.append(task)
+                after = task.seq
+            if len(some) < size:
+                return Found(found, 0)
+            await asyncio.sleep(0)
+        return Found(found, after)
+
+    async def _encode(
+        self, found: Found, view: task_pb2.TaskView.ValueType
+    ) -> tuple[list[task_pb2.Task], int]:
+        """Return as many of the tasks as fit in one answer, and where to go on."""
+        tasks: list[task_pb2.Task] = []
+        room, after = MAX_ANSWER, 0
+        for task in found.tasks:
+            bodies = await self.store.bodies((task.seq,)) if view == encode.FULL else {}
+            encoded = encode.task(task, view, bodies)
+            room -= encoded.ByteSize()
+            if room < 0 and tasks:
+                return tasks, after
+            tasks.append(encoded)
+            after = task.seq
+        return tasks, found.after

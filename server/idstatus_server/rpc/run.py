@@ -1,0 +1,242 @@
+"""Run: one runner over one stream.
+
+Three jobs share the stream: one reads what the runner says, one claims tasks
+while there is room, one writes. Claims and answers that are under way when the
+stream ends are finished first: what was claimed must reach the runner.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from idstatus.v1 import runner_service_pb2 as pb
+from idstatus_server.engine.commands import Claim, LeaseState
+from idstatus_server.errors import InvalidFieldError, Violation
+from idstatus_server.lifecycle import Execution, Status
+from idstatus_server.limits import Limits
+from idstatus_server.model import Change, Kind, Task
+from idstatus_server.rpc import encode
+from idstatus_server.rpc.claiming import Claiming, lease_duration, wanted_queues
+from idstatus_server.rpc.dispatch import Context, check_parsed
+from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.listing import MAX_ANSWER
+from idstatus_server.rpc.watching import send
+from idstatus_server.watch import Hub
+
+# Messages of one runner that are worked on at once, so that they share commits.
+_AT_ONCE = 64
+# How long to wait for work in one go, in seconds.
+_WAIT = 60.0
+
+
+class Desk(NamedTuple):
+    """Where a session's requests are served: as those of the unary methods."""
+
+    claiming: Claiming
+    extend: Callable[[pb.ExtendLeasesRequest, Context], Awaitable[pb.ExtendLeasesResponse]]
+    finish: Callable[[pb.FinishTasksRequest, Context], Awaitable[pb.FinishTasksResponse]]
+
+
+class RunSession:
+    """One runner's stream, and the tasks that the runner holds on it."""
+
+    def __init__(
+        self, desk: Desk, hub: Hub, limits: Limits, context: Context, patience: float
+    ) -> None:
+        self._desk = desk
+        self._hub = hub
+        self._limits = limits
+        self._context = context
+        self._patience = patience
+        self._capacity = 0
+        self._wanted = Claim(queues=(), max_tasks=0, lease=0, max_bytes=MAX_ANSWER)
+        self._held: set[str] = set()
+        self._noticed: set[str] = set()
+        self._outgoing: deque[pb.RunResponse] = deque()
+        self._handling: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._changed = asyncio.Event()
+        self._to_write = asyncio.Event()
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stopping = False
+
+    async def serve(self, requests: AsyncIterator[pb.RunRequest | None]) -> None:
+        """Serve the stream until the runner is done with it, or it must end.
+
+        Raises:
+            DomainError: the stream has ended; what was claimed on it stays leased.
+        """
+        reader = asyncio.create_task(self._read(requests))
+        claimer = asyncio.create_task(self._claim())
+        writer = asyncio.create_task(self._write())
+        jobs = (reader, claimer, writer)
+        try:
+            await asyncio.wait({*jobs, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            for job in jobs:
+                if job.done():
+                    job.result()
+            self._stop_claiming()
+            await claimer
+            await asyncio.gather(*self._handling)
+            self._to_write.set()
+            await writer
+            if self._ended.done():
+                self._ended.result()
+        finally:
+            for job in (*jobs, *self._handling):
+                job.cancel()
+            await asyncio.gather(*jobs, *self._handling, return_exceptions=True)
+            self._ended.cancel()
+            self._hub.leave(self, ids=self._held)
+
+    # -- what the hub tells
+
+    def offer(self, changes: Sequence[Change]) -> None:
+        """Tell the runner at once of its tasks that were cancelled or have expired."""
+        for change in changes:
+            if change.task.id in self._held:
+                self._notice(change.task, gone=change.kind is Kind.DELETED)
+
+    def end(self, error: Exception) -> None:
+        """End the stream."""
+        if not self._ended.done():
+            self._ended.set_exception(error)
+
+    def _notice(self, task: Task, *, gone: bool = False) -> None:
+        unheard = task.terminal and task.execution is Execution.MAY_BE_RUNNING
+        if (unheard or gone) and task.id not in self._noticed:
+            self._noticed.add(task.id)
+            notice = pb.Notice(id_status=encode.id_status(task), message=task.message)
+            self._push(pb.RunResponse(notice=notice))
+
+    # -- reading
+
+    async def _read(self, requests: AsyncIterator[pb.RunRequest | None]) -> None:
+        async for parsed in requests:
+            request = check_parsed(parsed)
+            if request.HasField("subscription"):
+                self._subscribe(request)
+            elif not self._wanted.queues:
+                fault = Violation("subscription", "must come first")
+                raise InvalidFieldError([fault])
+            elif request.WhichOneof("request") is None:
+                fault = Violation("request", "must be subscription, extend or finish")
+                raise InvalidFieldError([fault])
+            else:
+                await self._slots.acquire()
+                handling = asyncio.create_task(self._handle(request))
+                self._handling.add(handling)
+                handling.add_done_callback(self._handled)
+
+    def _subscribe(self, request: pb.RunRequest) -> None:
+        fields = Fields(self._limits).at("subscription")
+        wanted = request.subscription
+        self._wanted = Claim(
+            queues=wanted_queues(fields, wanted.queues),
+            max_tasks=0,
+            lease=lease_duration(fields, wanted),
+            runner=fields.text("runner", wanted.runner, self._limits.short_text),
+            max_bytes=MAX_ANSWER,
+        )
+        self._capacity = fields.number("capacity", wanted.capacity, 0, self._limits.batch)
+        fields.check()
+        self._push(pb.RunResponse(tag=request.tag, subscription=wanted))
+        self._changed.set()
+
+    async def _handle(self, request: pb.RunRequest) -> None:
+        if request.HasField("extend"):
+            extended = await self._desk.extend(request.extend, self._context)
+            self._push(pb.RunResponse(tag=request.tag, extend=extended))
+            states = {result.id: int(result.state) for result in extended.results}
+            await self._hold([i for i, s in states.items() if s == LeaseState.EXTENDED])
+            self._release([i for i, s in states.items() if s == LeaseState.LOST])
+        else:
+            finished = await self._desk.finish(request.finish, self._context)
+            self._push(pb.RunResponse(tag=request.tag, finish=finished))
+            self._release([report.id for report in request.finish.reports])
+
+    def _handled(self, handling: asyncio.Task[None]) -> None:
+        self._handling.discard(handling)
+        self._slots.release()
+        error = None if handling.cancelled() else handling.exception()
+        if isinstance(error, Exception):
+            self.end(error)
+
+    # -- claiming
+
+    async def _claim(self) -> None:
+        while not self._stopping:
+            self._changed.clear()
+            room = self._capacity - len(self._held)
+            if room <= 0:
+                await self._changed.wait()
+                continue
+            mark = self._desk.claiming.arrivals.mark()
+            wanted = self._wanted_now(room)
+            tasks = await self._desk.claiming.claim_now(wanted)
+            if tasks:
+                claims = await self._desk.claiming.encode(tasks)
+                self._push(pb.RunResponse(claims=claims))
+                await self._hold([task.id for task in tasks])
+            else:
+                await self._wait_for_work(wanted.queues, mark)
+
+    def _wanted_now(self, room: int) -> Claim:
+        wanted = self._wanted
+        return Claim(
+            queues=wanted.queues,
+            max_tasks=room,
+            lease=wanted.lease,
+            runner=wanted.runner,
+            max_bytes=wanted.max_bytes,
+        )
+
+    async def _wait_for_work(self, queues: Sequence[str], mark: int) -> None:
+        """Wait for work, or for the runner to change its mind."""
+        arrivals = asyncio.create_task(self._desk.claiming.arrivals.wait(queues, mark, _WAIT))
+        changed = asyncio.create_task(self._changed.wait())
+        try:
+            await asyncio.wait({arrivals, changed}, return_when=asyncio.FIRST_COMPLETED)
+            if arrivals.done() and not self._stopping:
+                arrivals.result()
+        finally:
+            arrivals.cancel()
+            changed.cancel()
+            await asyncio.gather(arrivals, changed, return_exceptions=True)
+
+    def _stop_claiming(self) -> None:
+        self._stopping = True
+        self._changed.set()
+
+    async def _hold(self, ids: Iterable[str]) -> None:
+        """Take note of tasks that the runner holds, and of what befell them just now."""
+        new = [task_id for task_id in ids if task_id not in self._held]
+        if not new:
+            return
+        self._held.update(new)
+        self._hub.follow(self, ids=new)
+        for task in (await self._desk.claiming.store.tasks(new)).values():
+            if task.status is not Status.RUNNING:
+                self._notice(task)
+
+    def _release(self, ids: Iterable[str]) -> None:
+        gone = [task_id for task_id in ids if task_id in self._held]
+        self._held.difference_update(gone)
+        self._noticed.difference_update(gone)
+        self._hub.leave(self, ids=gone)
+        self._changed.set()
+
+    # -- writing
+
+    def _push(self, response: pb.RunResponse) -> None:
+        self._outgoing.append(response)
+        self._to_write.set()
+
+    async def _write(self) -> None:
+        while self._outgoing or not self._stopping:
+            if not self._outgoing:
+                self._to_write.clear()
+                await self._to_write.wait()
+                continue
+            await send(self._context, self._outgoing.popleft(), self._patience)

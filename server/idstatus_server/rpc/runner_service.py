@@ -1,0 +1,112 @@
+"""RunnerService: hands out tasks and takes reports."""
+
+from collections.abc import AsyncIterator
+
+from idstatus.v1 import runner_service_pb2 as pb
+from idstatus_server.engine import Ledger
+from idstatus_server.engine.commands import Claim, Extend, Extended, Finish
+from idstatus_server.errors import DomainError
+from idstatus_server.limits import Limits
+from idstatus_server.model import Task
+from idstatus_server.rpc import decode, encode
+from idstatus_server.rpc.claiming import Claiming, lease_duration, wanted_queues
+from idstatus_server.rpc.dispatch import Context
+from idstatus_server.rpc.errors import to_status
+from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.listing import MAX_ANSWER
+from idstatus_server.rpc.run import Desk, RunSession
+from idstatus_server.rpc.watching import Patience, call_patience
+from idstatus_server.store.base import Store
+from idstatus_server.watch import Arrivals, Hub
+
+
+class RunnerService:
+    """What runners call."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        hub: Hub,
+        arrivals: Arrivals,
+        limits: Limits,
+        patience: Patience,
+    ) -> None:
+        self._ledger = ledger
+        self._hub = hub
+        self._limits = limits
+        self._patience = patience
+        self._claiming = Claiming(store, ledger, arrivals)
+
+    async def claim_tasks(
+        self, request: pb.ClaimTasksRequest, context: Context
+    ) -> pb.ClaimTasksResponse:
+        """Claim tasks, waiting for the first if asked to."""
+        fields = Fields(self._limits)
+        longest = self._limits.max_wait
+        wait = fields.span("wait", request, 0, self._limits.timeout)
+        command = Claim(
+            queues=wanted_queues(fields, request.queues),
+            max_tasks=fields.number("max_tasks", request.max_tasks or 1, 1, self._limits.batch),
+            lease=lease_duration(fields, request),
+            runner=fields.text("runner", request.runner, self._limits.short_text),
+            max_bytes=MAX_ANSWER,
+            key=decode.request_key(fields, request),
+        )
+        fields.check()
+        patience = call_patience(context, min(wait, longest))
+        return await self._claiming.encode(await self._claiming.claim(command, patience))
+
+    async def extend_leases(
+        self, request: pb.ExtendLeasesRequest, _: Context
+    ) -> pb.ExtendLeasesResponse:
+        """Extend leases."""
+        fields = Fields(self._limits)
+        fields.batch("leases", len(request.leases))
+        fields.check()
+        leases = [
+            decode.lease(fields.at(f"leases[{i}]"), lease) for i, lease in enumerate(request.leases)
+        ]
+        fields.check()
+        results = await self._ledger.submit(Extend(leases))
+        return pb.ExtendLeasesResponse(results=[_extended(result) for result in results])
+
+    async def finish_tasks(
+        self, request: pb.FinishTasksRequest, _: Context
+    ) -> pb.FinishTasksResponse:
+        """Take reports."""
+        fields = Fields(self._limits)
+        fields.batch("reports", len(request.reports))
+        fields.check()
+        reports = [
+            decode.report(fields.at(f"reports[{i}]"), report)
+            for i, report in enumerate(request.reports)
+        ]
+        fields.check()
+        results = await self._ledger.submit(Finish(reports))
+        return pb.FinishTasksResponse(results=[_finished(result) for result in results])
+
+    async def run(self, requests: AsyncIterator[pb.RunRequest | None], context: Context) -> None:
+        """Serve one runner over one stream."""
+        session = RunSession(
+            Desk(self._claiming, self.extend_leases, self.finish_tasks),
+            self._hub,
+            self._limits,
+            context,
+            self._patience.slow_watcher,
+        )
+        await session.serve(requests)
+
+
+def _extended(result: Extended) -> pb.LeaseResult:
+    return pb.LeaseResult(
+        id=result.id,
+        state=encode.number(result.state),
+        lease_expire_time=encode.timestamp(result.expire_time),
+    )
+
+
+def _finished(result: Task | DomainError) -> pb.FinishResult:
+    if isinstance(result, Task):
+        return pb.FinishResult(id_status=encode.id_status(result))
+    return pb.FinishResult(error=to_status(result))

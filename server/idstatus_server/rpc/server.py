@@ -1,0 +1,121 @@
+"""The gRPC server: its services, its options, and how it drains."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_channelz.v1 import channelz, channelz_pb2
+from grpc_health.v1 import health_pb2
+
+from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
+from idstatus_server.engine import Ledger
+from idstatus_server.engine.ledger import Clock
+from idstatus_server.errors import DrainingError
+from idstatus_server.limits import Limits
+from idstatus_server.rpc.dispatch import Guard, handlers
+from idstatus_server.rpc.health import HealthService
+from idstatus_server.rpc.listening import listen
+from idstatus_server.rpc.queue_service import QueueService
+from idstatus_server.rpc.reflection import reflection_handlers
+from idstatus_server.rpc.runner_service import RunnerService
+from idstatus_server.rpc.task_service import TaskService
+from idstatus_server.rpc.tokens import Tokens
+from idstatus_server.rpc.watching import Patience, Watching
+from idstatus_server.store.base import Store
+from idstatus_server.watch import Arrivals, Hub
+
+_TASKS = task_service_pb2.DESCRIPTOR.services_by_name["TaskService"]
+_RUNNERS = runner_service_pb2.DESCRIPTOR.services_by_name["RunnerService"]
+_QUEUES = queue_service_pb2.DESCRIPTOR.services_by_name["QueueService"]
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
+_CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"]
+# Enough for those who watch health, and no more.
+_HEALTH_STREAMS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """What the services stand on."""
+
+    store: Store
+    ledger: Ledger
+    hub: Hub
+    arrivals: Arrivals
+    clock: Clock
+    limits: Limits
+    patience: Patience
+
+
+class RpcServer:
+    """Serves until it is drained."""
+
+    def __init__(self, rooms: Rooms, max_message_bytes: int) -> None:
+        self._rooms = rooms
+        limits = rooms.limits
+        self._guard = Guard(in_flight=limits.in_flight, streams=limits.watches)
+        ours = (_TASKS, _RUNNERS, _QUEUES)
+        self.health = HealthService(tuple(service.full_name for service in ours))
+        self._server = grpc.aio.server(options=_options(limits, max_message_bytes))
+        listed = tuple(service.full_name for service in (*ours, _HEALTH, _CHANNELZ))
+        health_guard = Guard(in_flight=limits.in_flight, streams=_HEALTH_STREAMS)
+        self._server.add_generic_rpc_handlers(
+            (
+                *self._services(),
+                handlers(_HEALTH, self.health, health_guard),
+                *reflection_handlers(listed),
+            )
+        )
+        channelz.add_channelz_servicer(self._server)  # type: ignore[arg-type]  # takes aio, too
+
+    def _services(self) -> tuple["grpc.GenericRpcHandler[Any, Any]", ...]:
+        rooms, limits, patience = self._rooms, self._rooms.limits, self._rooms.patience
+        store, ledger, hub = rooms.store, rooms.ledger, rooms.hub
+        tokens = Tokens(store.store_id)
+        watching = Watching(store, hub, tokens, limits, patience)
+        tasks = TaskService(store, ledger, watching, tokens, limits)
+        runners = RunnerService(store, ledger, hub, rooms.arrivals, limits, patience)
+        queues = QueueService(store, ledger, rooms.arrivals, tokens, limits, rooms.clock)
+        return (
+            handlers(_TASKS, tasks, self._guard),
+            handlers(_RUNNERS, runners, self._guard),
+            handlers(_QUEUES, queues, self._guard),
+        )
+
+    async def start(self, addresses: Sequence[str]) -> list[str]:
+        """Listen, and return where; a port 0 becomes the one that was given.
+
+        Raises:
+            StartError: an address cannot be bound.
+        """
+        bound = [listen(self._server, address) for address in addresses]
+        await self._server.start()
+        return bound
+
+    async def drain(self, grace: float) -> None:
+        """Refuse what is new, end what waits, and give calls ``grace`` seconds to finish."""
+        self.health.set(serving=False)
+        self._rooms.hub.end(DrainingError())
+        self._rooms.arrivals.end(DrainingError())
+        try:
+            async with asyncio.timeout(grace):
+                await self._guard.streams_ended()
+        except TimeoutError:
+            pass  # a stream whose client does not read: it is cut
+        await self._server.stop(grace)
+
+
+def _options(limits: Limits, max_message_bytes: int) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", -1),  # answers are bounded by what they carry
+        ("grpc.max_concurrent_streams", limits.watches + limits.in_flight),
+        ("grpc.so_reuseport", 0),
+        # A client may ping every 10 s, with or without calls.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # A client that is gone without a word is noticed within 80 s.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+    ]

@@ -1,0 +1,128 @@
+"""TaskService: creates tasks, tells what became of them, cancels and retries."""
+
+from idstatus.v1 import task_service_pb2 as pb
+from idstatus_server.engine import Ledger
+from idstatus_server.engine.commands import Cancel, Create, Delete, Retry
+from idstatus_server.errors import TaskNotFoundError
+from idstatus_server.limits import Limits
+from idstatus_server.model import Task
+from idstatus_server.rpc import decode, encode
+from idstatus_server.rpc.dispatch import Context
+from idstatus_server.rpc.cancelling import Cancelling
+from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.listing import Listing
+from idstatus_server.rpc.tokens import Tokens
+from idstatus_server.rpc.watching import Watching
+from idstatus_server.store.base import Store
+
+
+class TaskService:
+    """What producers, watchers and operators call."""
+
+    def __init__(
+        self, store: Store, ledger: Ledger, watching: Watching, tokens: Tokens, limits: Limits
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._limits = limits
+        listing = Listing(store, tokens, limits)
+        self.list_tasks = listing.list_tasks
+        self.batch_cancel_tasks = Cancelling(ledger, listing, limits).batch_cancel_tasks
+        self.watch_tasks = watching.watch_tasks
+        self.wait_task = watching.wait_task
+
+    async def create_task(self, request: pb.CreateTaskRequest, _: Context) -> pb.CreateTaskResponse:
+        """Create a task."""
+        fields = Fields(self._limits)
+        item = decode.new_task(fields, request)
+        fields.check()
+        (task,) = await self._ledger.submit(Create((item,)))
+        return pb.CreateTaskResponse(task=encode.task(task, encode.BASIC))
+
+    async def batch_create_tasks(
+        self, request: pb.BatchCreateTasksRequest, _: Context
+    ) -> pb.BatchCreateTasksResponse:
+        """Create tasks, all or none."""
+        fields = Fields(self._limits)
+        fields.batch("requests", len(request.requests))
+        fields.check()
+        items = [
+            decode.new_task(fields.at(f"requests[{i}]"), item)
+            for i, item in enumerate(request.requests)
+        ]
+        key = decode.request_key(fields, request)
+        fields.check()
+        tasks = await self._ledger.submit(Create(items, key))
+        return pb.BatchCreateTasksResponse(tasks=[encode.task(t, encode.BASIC) for t in tasks])
+
+    async def get_task(self, request: pb.GetTaskRequest, _: Context) -> pb.GetTaskResponse:
+        """Return a task."""
+        fields = Fields(self._limits)
+        view = decode.view(fields, request.view, encode.FULL)
+        task = await self._find(fields, request.id)
+        bodies = await self._store.bodies((task.seq,)) if view == encode.FULL else {}
+        return pb.GetTaskResponse(task=encode.task(task, view, bodies))
+
+    async def get_id_status(
+        self, request: pb.GetIdStatusRequest, _: Context
+    ) -> pb.GetIdStatusResponse:
+        """Return what became of a task."""
+        task = await self._find(Fields(self._limits), request.id)
+        return pb.GetIdStatusResponse(id_status=encode.id_status(task))
+
+    async def batch_get_id_statuses(
+        self, request: pb.BatchGetIdStatusesRequest, _: Context
+    ) -> pb.BatchGetIdStatusesResponse:
+        """Return what became of tasks, in the order asked."""
+        fields = Fields(self._limits)
+        fields.batch("ids", len(request.ids))
+        fields.check()
+        for i, task_id in enumerate(request.ids):
+            fields.id(f"ids[{i}]", task_id)
+        fields.check()
+        found = await self._store.tasks(request.ids)
+        for task_id in request.ids:
+            if task_id not in found:
+                raise TaskNotFoundError(task_id)
+        statuses = [encode.id_status(found[task_id]) for task_id in request.ids]
+        return pb.BatchGetIdStatusesResponse(id_statuses=statuses)
+
+    async def cancel_task(self, request: pb.CancelTaskRequest, _: Context) -> pb.CancelTaskResponse:
+        """Cancel a task."""
+        fields = Fields(self._limits)
+        command = Cancel(
+            fields.id("id", request.id),
+            fields.text("message", request.message, self._limits.long_text),
+            decode.request_key(fields, request),
+        )
+        fields.check()
+        task = await self._ledger.submit(command)
+        return pb.CancelTaskResponse(id_status=encode.id_status(task))
+
+    async def retry_task(self, request: pb.RetryTaskRequest, _: Context) -> pb.RetryTaskResponse:
+        """Retry a task."""
+        fields = Fields(self._limits)
+        command = Retry(
+            fields.id("id", request.id),
+            fields.span("delay", request, 0, self._limits.delay),
+            decode.request_key(fields, request),
+        )
+        fields.check()
+        task = await self._ledger.submit(command)
+        return pb.RetryTaskResponse(task=encode.task(task, encode.BASIC))
+
+    async def delete_task(self, request: pb.DeleteTaskRequest, _: Context) -> pb.DeleteTaskResponse:
+        """Delete a task."""
+        fields = Fields(self._limits)
+        fields.id("id", request.id)
+        fields.check()
+        await self._ledger.submit(Delete(request.id))
+        return pb.DeleteTaskResponse()
+
+    async def _find(self, fields: Fields, task_id: str) -> Task:
+        fields.id("id", task_id)
+        fields.check()
+        found = await self._store.tasks((task_id,))
+        if not found:
+            raise TaskNotFoundError(task_id)
+        return found[task_id]

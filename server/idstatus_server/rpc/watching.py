@@ -1,0 +1,186 @@
+"""WatchTasks and WaitTask: the streams of a watch, encoded once for all who see the same."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from idstatus.v1 import task_pb2
+from idstatus.v1 import task_service_pb2 as pb
+from idstatus_server.errors import TaskNotFoundError, WatcherTooSlowError
+from idstatus_server.limits import SECOND, Limits
+from idstatus_server.model import Change, Kind
+from idstatus_server.rpc import decode, encode
+from idstatus_server.rpc.dispatch import Context
+from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.listing import MAX_ANSWER
+from idstatus_server.rpc.tokens import Tokens
+from idstatus_server.store.base import Store
+from idstatus_server.watch import Batch, Hub, Position, Watch, WatchOptions
+from idstatus_server.watch.feed import Feeds
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long streams are borne with, in seconds."""
+
+    slow_watcher: float
+    max_age: float
+
+
+async def send(context: Context, message: Message | bytes, patience: float) -> None:
+    """Write one message of a stream, or give up on a peer that takes nothing.
+
+    Raises:
+        WatcherTooSlowError: the peer took nothing for ``patience`` seconds.
+    """
+    try:
+        async with asyncio.timeout(patience):
+            await context.write(message)
+    except TimeoutError:
+        raise WatcherTooSlowError(
+            f"nothing was taken from the stream for {patience:g} s", seconds=f"{patience:g}"
+        ) from None
+
+
+class Watching:
+    """Serves what waits for changes."""
+
+    def __init__(
+        self, store: Store, hub: Hub, tokens: Tokens, limits: Limits, patience: Patience
+    ) -> None:
+        self._store = store
+        self._hub = hub
+        self._feeds = Feeds(hub)
+        self._tokens = tokens
+        self._limits = limits
+        self._patience = patience
+
+    async def watch_tasks(self, request: pb.WatchTasksRequest, context: Context) -> None:
+        """Stream a watch."""
+        fields = Fields(self._limits)
+        options = self._options(fields, request)
+        view = decode.view(fields, request.view, encode.STATUS)
+        bookmarks = fields.span(
+            "bookmark_interval",
+            request,
+            self._limits.min_bookmark,
+            self._limits.max_bookmark,
+            self._limits.default_bookmark,
+        )
+        fields.check()
+        watch = Watch(self._hub, self._feeds, options)
+        try:
+            await watch.start()
+            done = False
+            position = options.resume
+            while not done:
+                batch = await watch.next(bookmarks / SECOND)
+                async for message in self._messages(batch, view, position):
+                    await send(context, message, self._patience.slow_watcher)
+                done, position = batch.done, batch.position
+        finally:
+            watch.close()
+
+    def _options(self, fields: Fields, request: pb.WatchTasksRequest) -> WatchOptions:
+        fields.batch("ids", len(request.ids), least=0)
+        fields.check()
+        if request.ids and request.HasField("filter"):
+            fields.fault("filter", "must not be set together with ids")
+        for i, task_id in enumerate(request.ids):
+            fields.id(f"ids[{i}]", task_id)
+        wanted = decode.task_filter(fields, request.filter)
+        fields.check()
+        token = request.resume_token
+        return WatchOptions(
+            ids=tuple(request.ids),
+            wanted=wanted,
+            resume=self._tokens.position(token) if token else None,
+            skip_snapshot=request.skip_snapshot,
+            follow_retries=request.follow_retries,
+            max_age=self._patience.max_age,
+        )
+
+    async def _messages(
+        self, batch: Batch, view: task_pb2.TaskView.ValueType, before: Position | None
+    ) -> AsyncIterator[bytes]:
+        """Encode a batch in as many messages as its size asks for, most often one."""
+        shared = batch.shared.encoded if batch.shared and view != encode.FULL else {}
+        if view in shared:
+            yield shared[view]
+            return
+        response = pb.WatchTasksResponse()
+        room = MAX_ANSWER
+        token = self._tokens.resume(before) if before else ""
+        whole = True
+        for i, change in enumerate(batch.changes):
+            encoded = await self._change(change, view)
+            size = encoded.ByteSize()
+            if size > room and response.changes:
+                response.resume_token = token
+                yield response.SerializeToString()
+                response, room, whole = pb.WatchTasksResponse(), MAX_ANSWER, False
+            response.changes.append(encoded)
+            room -= size
+            if _ends_unit(batch.changes, i):
+                token = self._tokens.resume(_position(change, batch))
+        response.snapshot_complete = batch.snapshot_complete
+        response.resume_token = self._tokens.resume(batch.position)
+        message = response.SerializeToString()
+        if whole:
+            shared[view] = message
+        yield message
+
+    async def _change(self, change: Change, view: task_pb2.TaskView.ValueType) -> pb.TaskChange:
+        bodies = await self._store.bodies((change.task.seq,)) if view == encode.FULL else {}
+        before = change.before
+        return pb.TaskChange(
+            type=encode.number(change.kind),
+            id_status=encode.id_status(change.task),
+            previous_status=encode.number(before.status if before else None),
+            task=encode.task(change.task, view, bodies) if view != encode.STATUS else None,
+        )
+
+    async def wait_task(self, request: pb.WaitTaskRequest, context: Context) -> pb.WaitTaskResponse:
+        """Wait until a task is terminal, or the wait is over."""
+        fields = Fields(self._limits)
+        fields.id("id", request.id)
+        view = decode.view(fields, request.view, encode.FULL)
+        longest = self._limits.max_wait
+        wait = fields.span("wait", request, 0, self._limits.timeout, longest)
+        fields.check()
+        patience = call_patience(context, min(wait, longest))
+        watch = Watch(self._hub, self._feeds, WatchOptions(ids=(request.id,), skip_snapshot=True))
+        ends = asyncio.get_running_loop().time() + patience
+        try:
+            await watch.start()
+            while (left := ends - asyncio.get_running_loop().time()) > 0:
+                if (await watch.next(left)).done:
+                    break
+        finally:
+            watch.close()
+        task = (await self._store.tasks((request.id,))).get(request.id)
+        if task is None:
+            raise TaskNotFoundError(request.id)
+        bodies = await self._store.bodies((task.seq,)) if view == encode.FULL else {}
+        return pb.WaitTaskResponse(task=encode.task(task, view, bodies))
+
+
+def call_patience(context: Context, wait: int) -> float:
+    """Return for how many seconds a call may wait and still answer before its deadline."""
+    left = context.time_remaining()
+    seconds = wait / SECOND
+    return seconds if left is None else max(0.0, min(seconds, left * 0.9, left - 0.05))
+
+
+def _ends_unit(changes: Sequence[Change], index: int) -> bool:
+    """Tell whether the change is the last one shown of those committed with it."""
+    return index + 1 == len(changes) or changes[index + 1].unit != changes[index].unit
+
+
+def _position(change: Change, batch: Batch) -> Position:
+    """Return how far a watch is after a change."""
+    if change.kind is Kind.SNAPSHOT:
+        return Position(batch.position.revision, change.task.seq)
+    return Position(change.unit)

@@ -1,0 +1,131 @@
+"""What happens when its time comes: due, expire, retention, compaction.
+
+Nothing polls: each commit tells the earliest time at which one of its tasks
+must be acted on, and the timer sleeps until then.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from idstatus_server.engine import Ledger
+from idstatus_server.engine.commands import Expire, MakeDue, PostponeExpiry, Purge
+from idstatus_server.engine.ledger import Clock
+from idstatus_server.errors import DomainError
+from idstatus_server.lifecycle import Status
+from idstatus_server.limits import DAY, SECOND
+from idstatus_server.model import Change
+from idstatus_server.store.base import Store
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE = 500
+# The timer looks at the clock this often, in seconds. A look that comes much later
+# means that the process stood still, or that the clock was set.
+_TICK = 1.0
+_STOOD_STILL = 5 * SECOND
+_AFTER_ERROR = 1.0
+_COMPACT_AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long things are kept, in microseconds; ``every`` is between two clean-ups."""
+
+    tasks: int = 7 * DAY
+    log: int = DAY
+    requests: int = DAY
+    every: int = 10 * SECOND
+
+
+class Timers:
+    """Does the server's duties until it is closed."""
+
+    def __init__(self, store: Store, ledger: Ledger, clock: Clock, retention: Retention) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._clock = clock
+        self._retention = retention
+        self._next_wake: int | None = None
+        self._earlier = asyncio.Event()
+        self._last_look = 0
+        self._jobs = [
+            asyncio.create_task(self._always(self._act), name="timers"),
+            asyncio.create_task(self._always(self._clean_up), name="retention"),
+        ]
+
+    def publish(self, changes: Sequence[Change]) -> None:
+        """Take note of when the tasks of a commit must be acted on."""
+        times = [change.task.wake_time for change in changes]
+        earliest = min((time for time in times if time is not None), default=None)
+        if earliest is not None and (self._next_wake is None or earliest < self._next_wake):
+            self._next_wake = earliest
+            self._earlier.set()
+
+    async def close(self) -> None:
+        """Stop."""
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    async def _always(self, duty: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await duty()
+            except DomainError as error:
+                _log.warning("a timer could not do its duty: %s", error)
+                await asyncio.sleep(_AFTER_ERROR)
+            except Exception:
+                _log.exception("a timer failed")
+                await asyncio.sleep(_AFTER_ERROR)
+
+    # -- due and expire
+
+    async def _act(self) -> None:
+        """Act on what is to be done now, then sleep until there is more."""
+        await self._forgive_downtime()
+        now = self._clock()
+        due = await self._store.awake(Status.DELAYED, now, _AT_ONCE)
+        if due:
+            await self._ledger.submit(MakeDue([task.id for task in due]))
+        expired = await self._store.awake(Status.RUNNING, now, _AT_ONCE)
+        if expired:
+            await self._ledger.submit(Expire([task.id for task in expired]))
+        if not due and not expired:
+            await self._sleep()
+
+    async def _forgive_downtime(self) -> None:
+        """Postpone what would expire if runners could not reach us for a while."""
+        now = self._clock()
+        if not -_STOOD_STILL < now - self._last_look < _STOOD_STILL:
+            after = 0
+            while running := await self._store.running(after, _AT_ONCE):
+                await self._ledger.submit(PostponeExpiry([task.id for task in running]))
+                after = running[-1].seq
+        self._last_look = self._clock()
+
+    async def _sleep(self) -> None:
+        self._earlier.clear()
+        self._next_wake = await self._store.next_wake()
+        delay = _TICK
+        if self._next_wake is not None:
+            delay = min(_TICK, max(0.0, (self._next_wake - self._clock()) / SECOND))
+        try:
+            async with asyncio.timeout(delay):
+                await self._earlier.wait()
+        except TimeoutError:
+            return
+
+    # -- retention and compaction
+
+    async def _clean_up(self) -> None:
+        now = self._clock()
+        keep = self._retention
+        while ids := await self._store.outlived(now, keep.tasks, _AT_ONCE):
+            await self._ledger.submit(Purge(ids))
+        while await self._store.compact(now - keep.log, _COMPACT_AT_ONCE):
+            await asyncio.sleep(0)
+        while await self._store.forget(now - keep.requests, _COMPACT_AT_ONCE):
+            await asyncio.sleep(0)
+        await asyncio.sleep(keep.every / SECOND)

@@ -1,0 +1,168 @@
+"""What watchers want to see, matched once for all who want the same."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from idstatus_server.errors import DomainError
+from idstatus_server.model import Change, Filter, Kind, Task
+from idstatus_server.watch.hub import Hub
+
+
+class Delivery:
+    """Matched changes, and the revision up to which nothing else matches.
+
+    It is shared by all watchers of a feed, and so is what is ``encoded`` from it.
+    """
+
+    __slots__ = ("changes", "encoded", "revision")
+
+    def __init__(self, changes: Sequence[Change], revision: int) -> None:
+        self.changes = changes
+        self.revision = revision
+        self.encoded: dict[int, bytes] = {}
+
+
+class Listener(Protocol):
+    """A watcher that is up to date."""
+
+    def push(self, delivery: Delivery) -> None:
+        """Take what is new. Must return at once."""
+        ...
+
+    def end(self, error: DomainError) -> None:
+        """Take note that nothing more will come."""
+        ...
+
+
+class Selection(Protocol):
+    """What a watcher wants to see."""
+
+    def matches(self, change: Change) -> bool:
+        """Tell whether it is to be shown; called once for each change, in order."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more can match."""
+        ...
+
+
+class FilterSelection:
+    """Tasks that match a filter: also the change by which one leaves it."""
+
+    done = False
+
+    def __init__(self, wanted: Filter) -> None:
+        self.wanted = wanted
+
+    def matches(self, change: Change) -> bool:
+        """Tell whether the task matches, or did before."""
+        return self.wanted.matches(change.task) or (
+            change.before is not None and self.wanted.matches(change.before)
+        )
+
+
+class IdsSelection:
+    """Named tasks and, if asked for, their retries, until all of them are terminal."""
+
+    def __init__(self, ids: Sequence[str], *, retries: bool) -> None:
+        self.ids = set(ids)
+        self._open = set(ids)
+        self._retries = retries
+        self.joined: Callable[[str], None] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether all of them are terminal."""
+        return not self._open
+
+    def matches(self, change: Change) -> bool:
+        """Tell whether it is one of them."""
+        if change.task.id not in self.ids:
+            return False
+        self.saw(change.task)
+        if change.kind is Kind.DELETED:
+            self._open.discard(change.task.id)
+        return True
+
+    def saw(self, task: Task) -> str | None:
+        """Take note of how a task stands; return its retry if that is now one of them."""
+        if not task.terminal:
+            return None
+        self._open.discard(task.id)
+        if not (self._retries and task.retried_by) or task.retried_by in self.ids:
+            return None
+        self.ids.add(task.retried_by)
+        self._open.add(task.retried_by)
+        if self.joined:
+            self.joined(task.retried_by)
+        return task.retried_by
+
+    def gone(self, task_id: str) -> None:
+        """Take note that a task does not exist any more."""
+        self._open.discard(task_id)
+
+
+class Feed:
+    """Matches each commit once and gives the delivery to all its listeners."""
+
+    def __init__(self, hub: Hub, selection: Selection) -> None:
+        self._hub = hub
+        self._selection = selection
+        self.listeners: set[Listener] = set()
+
+    def offer(self, changes: Sequence[Change]) -> None:
+        """Match one commit's changes."""
+        matched = [change for change in changes if self._selection.matches(change)]
+        if matched:
+            delivery = Delivery(matched, changes[-1].revision)
+            for listener in tuple(self.listeners):  # one may fall behind and leave
+                listener.push(delivery)
+
+    def end(self, error: DomainError) -> None:
+        """Tell all listeners that nothing more will come."""
+        for listener in tuple(self.listeners):
+            listener.end(error)
+
+
+class Feeds:
+    """The feeds of a hub: one for each filter, one for each watch on ids."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._shared: dict[object, Feed] = {}
+
+    def join(self, listener: Listener, selection: FilterSelection | IdsSelection) -> Feed:
+        """Let the listener hear from now on what its selection matches.
+
+        Raises:
+            DomainError: the hub has ended.
+        """
+        if isinstance(selection, IdsSelection):
+            feed = Feed(self._hub, selection)
+            self._hub.follow(feed, ids=selection.ids)
+            selection.joined = lambda task_id: self._hub.follow(feed, ids=(task_id,))
+        else:
+            key = selection.wanted.key
+            feed = self._shared.get(key) or Feed(self._hub, selection)
+            self._shared[key] = feed
+            if selection.wanted.queues:
+                self._hub.follow(feed, queues=selection.wanted.queues)
+            else:
+                self._hub.follow_all(feed)
+        feed.listeners.add(listener)
+        return feed
+
+    def leave(
+        self, feed: Feed, listener: Listener, selection: FilterSelection | IdsSelection
+    ) -> None:
+        """Let the listener hear no more; a feed without listeners goes."""
+        feed.listeners.discard(listener)
+        if feed.listeners:
+            return
+        if isinstance(selection, IdsSelection):
+            selection.joined = None
+            self._hub.leave(feed, ids=selection.ids)
+        else:
+            self._shared.pop(selection.wanted.key, None)
+            self._hub.leave(feed, queues=selection.wanted.queues)

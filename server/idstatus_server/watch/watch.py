@@ -1,0 +1,262 @@
+"""One watch: a snapshot at one revision, then every change after it.
+
+A watch is in one of three phases, and leaves each only forwards, but for the
+last two, between which it may move to and fro:
+
+    snapshot --> behind: reads the log at its own pace
+                   ^ |
+     buffer full   | v  caught up
+                 live: is handed each commit's matches as they happen
+
+A slow watcher so costs a bounded buffer, and nobody waits for it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from idstatus_server.errors import (
+    DomainError,
+    RevisionInFutureError,
+    StreamAgedError,
+    TaskNotFoundError,
+)
+from idstatus_server.model import Change, Filter, Kind, Task
+from idstatus_server.store.base import Page
+from idstatus_server.watch.feed import Delivery, Feed, Feeds, FilterSelection, IdsSelection
+from idstatus_server.watch.hub import Hub
+
+# Tasks in one page of a snapshot, and changes in one read of the log: what the
+# event loop can do without keeping others waiting.
+_PAGE = 200
+# Changes that may wait for a live watcher before it is sent to read the log.
+_BUFFER = 2000
+
+
+class Position(NamedTuple):
+    """How far a watch has come, as a resume token says it.
+
+    Everything up to ``revision`` is known; but with ``after`` set, a snapshot at that
+    revision is under way, and only its tasks up to that ``seq`` are known.
+    """
+
+    revision: int
+    after: int = 0
+
+
+class Batch(NamedTuple):
+    """What comes next, and where the watch then is. No changes: a bookmark.
+
+    ``shared`` is the delivery that this is, whole, if many watchers get the same.
+    """
+
+    changes: Sequence[Change]
+    position: Position
+    snapshot_complete: bool = False
+    done: bool = False
+    shared: Delivery | None = None
+
+
+class WatchOptions(NamedTuple):
+    """What to watch: ids or a filter; from where; ``max_age`` is in seconds."""
+
+    ids: Sequence[str] = ()
+    wanted: Filter = Filter()
+    resume: Position | None = None
+    skip_snapshot: bool = False
+    follow_retries: bool = False
+    max_age: float = float("inf")
+
+
+class Watch:
+    """Call ``next`` until a batch is done or an error is raised, then ``close``."""
+
+    def __init__(self, hub: Hub, feeds: Feeds, options: WatchOptions) -> None:
+        self._hub = hub
+        self._feeds = feeds
+        self._options = options
+        self._selection: FilterSelection | IdsSelection = (
+            IdsSelection(options.ids, retries=options.follow_retries)
+            if options.ids
+            else FilterSelection(options.wanted)
+        )
+        self._position = options.resume or Position(hub.head)
+        self._snapshot = self._position.after > 0 or not (options.resume or options.skip_snapshot)
+        self._greeted = not options.skip_snapshot or options.resume is not None
+        self._named: list[Task] | None = None
+        self._feed: Feed | None = None
+        self._buffer: deque[Delivery] = deque()
+        self._buffered = 0
+        self._wake: asyncio.Future[None] | None = None
+        self._ended: DomainError | None = None
+        self._dies = asyncio.get_running_loop().time() + options.max_age
+
+    async def start(self) -> None:
+        """Check where to start from.
+
+        Raises:
+            RevisionInFutureError, RevisionCompactedError: the token's revision is not there.
+            TaskNotFoundError: a named task does not exist.
+        """
+        revision = self._position.revision
+        if revision > self._hub.head:
+            raise RevisionInFutureError(revision, self._hub.head)
+        await self._hub.read(revision, 1)  # refuses what is compacted
+        if isinstance(self._selection, IdsSelection):
+            self._named = await self._load_named(self._selection)
+
+    async def next(self, patience: float) -> Batch:
+        """Return what comes next, or a bookmark when ``patience`` seconds are over.
+
+        Raises:
+            DomainError: the watch has ended; it can be resumed from the last position.
+        """
+        loop = asyncio.get_running_loop()
+        patience_ends = loop.time() + patience
+        while True:
+            if self._ended:
+                raise self._ended
+            if loop.time() >= self._dies:
+                raise StreamAgedError
+            batch = await self._advance()
+            if batch:
+                return batch
+            until = min(patience_ends, self._dies)
+            if not await self._sleep(until) and until == patience_ends:
+                self._position = Position(self._hub.head)
+                return Batch((), self._position)
+
+    async def _advance(self) -> Batch | None:
+        """Return what there is to send, or None if a live watch has nothing."""
+        if self._snapshot:
+            return await self._next_page()
+        if not self._greeted:
+            self._greeted = True
+            return Batch((), self._position)
+        if self._feed is None:
+            return await self._catch_up()
+        return self._take()
+
+    # -- snapshot
+
+    async def _next_page(self) -> Batch:
+        """Return the next part of the state at the snapshot's revision."""
+        revision, after = self._position
+        tasks: list[Task] = []
+        more = True
+        while more and not tasks:
+            if self._named is not None:
+                rest = [task for task in self._named if task.seq > after]
+                tasks, more = rest[:_PAGE], len(rest) > _PAGE
+                after = tasks[-1].seq if more else 0
+            else:
+                tasks, after = await self._hub.store.find_at(
+                    revision, self._options.wanted, Page(after, _PAGE)
+                )
+                tasks, more = [t for t in tasks if self._options.wanted.matches(t)], after > 0
+            await asyncio.sleep(0)
+        self._snapshot = more
+        self._position = Position(revision, after)
+        changes = [
+            Change(revision=task.revision, unit=task.seq, kind=Kind.SNAPSHOT, task=task)
+            for task in tasks
+        ]
+        done = not more and self._selection.done
+        return Batch(changes, self._position, snapshot_complete=not more, done=done)
+
+    async def _load_named(self, selection: IdsSelection) -> list[Task]:
+        """Return the named tasks, and the retries that are followed, as they stood."""
+        revision = self._position.revision
+        wanted: list[str] = list(selection.ids)
+        named: list[Task] = []
+        while wanted:
+            found = await self._hub.store.tasks_at(revision, wanted)
+            named += found.values()
+            missing = [task_id for task_id in wanted if task_id not in found]
+            retries = (selection.saw(task) for task in found.values())
+            wanted = [task_id for task_id in retries if task_id]
+            await self._miss(selection, missing)
+        return sorted(named, key=lambda task: task.seq)
+
+    async def _miss(self, selection: IdsSelection, missing: Sequence[str]) -> None:
+        """Deal with tasks that were not there: they came later, are gone, or never were."""
+        if not missing:
+            return
+        if not self._options.resume:
+            raise TaskNotFoundError(missing[0])
+        for task_id in set(missing) - (await self._hub.store.tasks(missing)).keys():
+            selection.gone(task_id)
+
+    # -- behind
+
+    async def _catch_up(self) -> Batch | None:
+        """Read on in the log; at its end, go live."""
+        while self._position.revision < self._hub.head:
+            changes = await self._hub.read(self._position.revision, _PAGE)
+            self._position = Position(changes[-1].revision)
+            matched = [change for change in changes if self._selection.matches(change)]
+            if matched:
+                return Batch(matched, self._position)
+            await asyncio.sleep(0)
+        if self._selection.done:
+            return Batch((), self._position, done=True)
+        self._feed = self._feeds.join(self, self._selection)
+        return None
+
+    # -- live
+
+    def push(self, delivery: Delivery) -> None:
+        """Take what is new, or fall behind if too much waits already."""
+        self._buffer.append(delivery)
+        self._buffered += len(delivery.changes)
+        if self._buffered > _BUFFER:
+            self._leave_feed()
+        self._wake_up()
+
+    def end(self, error: DomainError) -> None:
+        """Take note that nothing more will come."""
+        self._ended = error
+        self._wake_up()
+
+    def _take(self) -> Batch | None:
+        """Return everything that waits."""
+        if not self._buffer:
+            return None
+        deliveries = list(self._buffer)
+        self._buffer.clear()
+        self._buffered = 0
+        self._position = Position(deliveries[-1].revision)
+        done = self._selection.done
+        if len(deliveries) == 1:
+            (only,) = deliveries
+            return Batch(only.changes, self._position, done=done, shared=only)
+        changes = [change for delivery in deliveries for change in delivery.changes]
+        return Batch(changes, self._position, done=done)
+
+    async def _sleep(self, until: float) -> bool:
+        """Wait for news; tell whether there are any."""
+        self._wake = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout_at(until):
+                await self._wake
+        except TimeoutError:
+            return bool(self._buffer)
+        finally:
+            self._wake = None
+        return True
+
+    def _wake_up(self) -> None:
+        if self._wake and not self._wake.done():
+            self._wake.set_result(None)
+
+    def _leave_feed(self) -> None:
+        if self._feed:
+            self._feeds.leave(self._feed, self, self._selection)
+        self._feed = None
+        self._buffer.clear()
+        self._buffered = 0
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._leave_feed()

@@ -1,0 +1,75 @@
+"""Fixtures: real servers, one of one's own or one shared by a worker's tests."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from harness import ServerProcess
+
+from idstatus.v1.queue_service_pb2_grpc import QueueServiceStub
+from idstatus.v1.runner_service_pb2_grpc import RunnerServiceStub
+from idstatus.v1.task_service_pb2_grpc import TaskServiceStub
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that a worker's tests share; each test has a queue of its own."""
+    server = ServerProcess(tmp_path_factory.mktemp("shared")).start()
+    yield server
+    assert server.stop() == 0, server.log.read_text()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """Starts servers of the test's own, with the flags it wants."""
+    started: list[ServerProcess] = []
+
+    def start(*flags: str) -> ServerProcess:
+        folder = tmp_path / f"server{len(started)}"
+        folder.mkdir()
+        server = ServerProcess(folder, *flags)
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in started:
+        server.kill()
+
+
+@pytest.fixture
+def server(start_server: Callable[..., ServerProcess]) -> ServerProcess:
+    """A server of the test's own, to be killed and started again."""
+    return start_server()
+
+
+@pytest.fixture
+def queue() -> str:
+    """A queue that no other test uses."""
+    return f"q-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+async def channel(shared_server: ServerProcess) -> AsyncIterator[grpc.aio.Channel]:
+    """A plain channel to the shared server."""
+    async with grpc.aio.insecure_channel(shared_server.address) as channel:
+        yield channel
+
+
+@pytest.fixture
+def tasks(channel: grpc.aio.Channel) -> TaskServiceStub:
+    """The stub of TaskService on the shared server."""
+    return TaskServiceStub(channel)
+
+
+@pytest.fixture
+def runners(channel: grpc.aio.Channel) -> RunnerServiceStub:
+    """The stub of RunnerService on the shared server."""
+    return RunnerServiceStub(channel)
+
+
+@pytest.fixture
+def queues(channel: grpc.aio.Channel) -> QueueServiceStub:
+    """The stub of QueueService on the shared server."""
+    return QueueServiceStub(channel)

@@ -1,0 +1,79 @@
+"""Starts and kills real servers."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+SERVER = (sys.executable, "-m", "idstatus_server")
+_START_LIMIT = 30.0
+
+
+class ServerProcess:
+    """One idstatus-server on a port and a store of its own, which outlive its restarts."""
+
+    def __init__(self, folder: Path, *flags: str, store: str | None = None) -> None:
+        self.folder = folder
+        self.store = store or f"sqlite:///{folder / 'idstatus.db'}"
+        self.address = f"127.0.0.1:{free_port()}"
+        self.flags = flags
+        self.log = folder / "server.log"
+        self.said = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def start(self, *flags: str) -> Self:
+        """Start it and return once it listens."""
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(
+                [*SERVER, "--listen", self.address, "--store", self.store, *self.flags, *flags],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self._process.stdout
+        self.said = self._process.stdout.readline()
+        assert re.search("listens on", self.said), self.log.read_text()
+        return self
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to drain, and return its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        """Return its exit status once it has ended by itself."""
+        assert self._process
+        return self._process.wait(_START_LIMIT)
+
+    def _end(self, number: int) -> int:
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        process.send_signal(number)
+        status = process.wait(_START_LIMIT)
+        if process.stdout:
+            process.stdout.close()
+        return status
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
