@@ -6,8 +6,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from harness import ServerProcess
 
+from harness import ServerProcess
 from idstatus.v1.queue_service_pb2_grpc import QueueServiceStub
 from idstatus.v1.runner_service_pb2_grpc import RunnerServiceStub
 from idstatus.v1.task_service_pb2_grpc import TaskServiceStub

@@ -14,8 +14,8 @@ from idstatus_server.engine import Ledger
 from idstatus_server.errors import StartError
 from idstatus_server.limits import SECOND
 from idstatus_server.model import Change
-from idstatus_server.rpc.server import Rooms, RpcServer
-from idstatus_server.rpc.watching import Patience
+from idstatus_server.rpc.rooms import Patience, Rooms
+from idstatus_server.rpc.server import RpcServer
 from idstatus_server.store.sqlite import SqliteStore
 from idstatus_server.timers import Timers
 from idstatus_server.watch import Arrivals, Hub

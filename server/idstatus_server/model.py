@@ -83,7 +83,8 @@ class Task(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     ``seq`` is the revision of its creation: it numbers the tasks in order.
     ``queued_revision`` gives its place in the queue. ``deadline`` is when its
-    timeout passes. ``size`` counts payload and labels. ``result_digest`` lets a repeated report be told from another.
+    timeout passes. ``size`` counts payload and labels. ``result_digest`` lets a
+    repeated report be told from another.
     """
 
     id: str

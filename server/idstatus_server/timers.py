@@ -76,7 +76,7 @@ class Timers:
             except DomainError as error:
                 _log.warning("a timer could not do its duty: %s", error)
                 await asyncio.sleep(_AFTER_ERROR)
-            except Exception:
+            except Exception:  # noqa: BLE001  # a duty must outlive its bugs
                 _log.exception("a timer failed")
                 await asyncio.sleep(_AFTER_ERROR)
 

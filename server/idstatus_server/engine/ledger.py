@@ -132,7 +132,7 @@ class Ledger:
             changes = await self._commit(batch)
         except DomainError as error:
             _refuse(batch, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the callers must hear of it
             _log.exception("a commit failed")
             _refuse(batch, error)
         else:
@@ -150,7 +150,7 @@ class Ledger:
                         pending.outcome = pending.command.decide(draft)
                 except DomainError as error:
                     pending.outcome = error
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  # it refuses alone
                     _log.exception("a command failed")
                     pending.outcome = error
             writes = draft.writes()

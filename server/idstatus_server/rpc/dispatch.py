@@ -105,7 +105,7 @@ def _unary(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., 
                 return await serve(check_parsed(request), context)
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # abort tells ours from others
             await abort(context, error)
 
     return call
@@ -120,7 +120,7 @@ def _stream(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[...,
                 await serve(check_parsed(request), context)
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise  # to swallow a cancellation leaks memory in grpcio (grpc/grpc #43360)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # abort tells ours from others
             await abort(context, error)
 
     return call

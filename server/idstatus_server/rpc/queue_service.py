@@ -3,17 +3,13 @@
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from idstatus.v1 import queue_service_pb2 as pb
-from idstatus_server.engine import Ledger
 from idstatus_server.engine.commands import UpdateQueue
-from idstatus_server.engine.ledger import Clock
 from idstatus_server.errors import QueueNotFoundError
-from idstatus_server.limits import Limits
 from idstatus_server.rpc import encode
 from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.tokens import Tokens
-from idstatus_server.store.base import Store
-from idstatus_server.watch import Arrivals
 
 _SETTINGS = ("paused", "max_running", "retention")
 _MOST_RUNNING = 2**31 - 1
@@ -22,21 +18,13 @@ _MOST_RUNNING = 2**31 - 1
 class QueueService:
     """What operators call."""
 
-    def __init__(
-        self,
-        store: Store,
-        ledger: Ledger,
-        arrivals: Arrivals,
-        tokens: Tokens,
-        limits: Limits,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._ledger = ledger
-        self._arrivals = arrivals
+    def __init__(self, rooms: Rooms, tokens: Tokens) -> None:
+        self._store = rooms.store
+        self._ledger = rooms.ledger
+        self._arrivals = rooms.arrivals
+        self._limits = rooms.limits
+        self._clock = rooms.clock
         self._tokens = tokens
-        self._limits = limits
-        self._clock = clock
 
     async def list_queues(self, request: pb.ListQueuesRequest, _: Context) -> pb.ListQueuesResponse:
         """Return one page of queues."""

@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator
 
 from idstatus.v1 import runner_service_pb2 as pb
-from idstatus_server.engine import Ledger
 from idstatus_server.engine.commands import Claim, Extend, Extended, Finish
 from idstatus_server.errors import DomainError
-from idstatus_server.limits import Limits
 from idstatus_server.model import Task
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.claiming import Claiming, lease_duration, wanted_queues
@@ -14,29 +12,20 @@ from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.errors import to_status
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.listing import MAX_ANSWER
+from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.run import Desk, RunSession
-from idstatus_server.rpc.watching import Patience, call_patience
-from idstatus_server.store.base import Store
-from idstatus_server.watch import Arrivals, Hub
+from idstatus_server.rpc.watching import call_patience
 
 
 class RunnerService:
     """What runners call."""
 
-    def __init__(
-        self,
-        store: Store,
-        ledger: Ledger,
-        hub: Hub,
-        arrivals: Arrivals,
-        limits: Limits,
-        patience: Patience,
-    ) -> None:
-        self._ledger = ledger
-        self._hub = hub
-        self._limits = limits
-        self._patience = patience
-        self._claiming = Claiming(store, ledger, arrivals)
+    def __init__(self, rooms: Rooms) -> None:
+        self._ledger = rooms.ledger
+        self._hub = rooms.hub
+        self._limits = rooms.limits
+        self._patience = rooms.patience
+        self._claiming = Claiming(rooms.store, rooms.ledger, rooms.arrivals)
 
     async def claim_tasks(
         self, request: pb.ClaimTasksRequest, context: Context

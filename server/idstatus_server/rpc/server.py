@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -10,8 +9,6 @@ from grpc_channelz.v1 import channelz, channelz_pb2
 from grpc_health.v1 import health_pb2
 
 from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
-from idstatus_server.engine import Ledger
-from idstatus_server.engine.ledger import Clock
 from idstatus_server.errors import DrainingError
 from idstatus_server.limits import Limits
 from idstatus_server.rpc.dispatch import Guard, handlers
@@ -19,12 +16,10 @@ from idstatus_server.rpc.health import HealthService
 from idstatus_server.rpc.listening import listen
 from idstatus_server.rpc.queue_service import QueueService
 from idstatus_server.rpc.reflection import reflection_handlers
+from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.runner_service import RunnerService
 from idstatus_server.rpc.task_service import TaskService
 from idstatus_server.rpc.tokens import Tokens
-from idstatus_server.rpc.watching import Patience, Watching
-from idstatus_server.store.base import Store
-from idstatus_server.watch import Arrivals, Hub
 
 _TASKS = task_service_pb2.DESCRIPTOR.services_by_name["TaskService"]
 _RUNNERS = runner_service_pb2.DESCRIPTOR.services_by_name["RunnerService"]
@@ -33,19 +28,6 @@ _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 _CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"]
 # Enough for those who watch health, and no more.
 _HEALTH_STREAMS = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rooms:
-    """What the services stand on."""
-
-    store: Store
-    ledger: Ledger
-    hub: Hub
-    arrivals: Arrivals
-    clock: Clock
-    limits: Limits
-    patience: Patience
 
 
 class RpcServer:
@@ -70,13 +52,11 @@ class RpcServer:
         channelz.add_channelz_servicer(self._server)  # type: ignore[arg-type]  # takes aio, too
 
     def _services(self) -> tuple["grpc.GenericRpcHandler[Any, Any]", ...]:
-        rooms, limits, patience = self._rooms, self._rooms.limits, self._rooms.patience
-        store, ledger, hub = rooms.store, rooms.ledger, rooms.hub
-        tokens = Tokens(store.store_id)
-        watching = Watching(store, hub, tokens, limits, patience)
-        tasks = TaskService(store, ledger, watching, tokens, limits)
-        runners = RunnerService(store, ledger, hub, rooms.arrivals, limits, patience)
-        queues = QueueService(store, ledger, rooms.arrivals, tokens, limits, rooms.clock)
+        rooms = self._rooms
+        tokens = Tokens(rooms.store.store_id)
+        tasks = TaskService(rooms, tokens)
+        runners = RunnerService(rooms)
+        queues = QueueService(rooms, tokens)
         return (
             handlers(_TASKS, tasks, self._guard),
             handlers(_RUNNERS, runners, self._guard),

@@ -1,33 +1,30 @@
 """TaskService: creates tasks, tells what became of them, cancels and retries."""
 
 from idstatus.v1 import task_service_pb2 as pb
-from idstatus_server.engine import Ledger
 from idstatus_server.engine.commands import Cancel, Create, Delete, Retry
 from idstatus_server.errors import TaskNotFoundError
-from idstatus_server.limits import Limits
 from idstatus_server.model import Task
 from idstatus_server.rpc import decode, encode
-from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.cancelling import Cancelling
+from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.listing import Listing
+from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.rpc.watching import Watching
-from idstatus_server.store.base import Store
 
 
 class TaskService:
     """What producers, watchers and operators call."""
 
-    def __init__(
-        self, store: Store, ledger: Ledger, watching: Watching, tokens: Tokens, limits: Limits
-    ) -> None:
-        self._store = store
-        self._ledger = ledger
-        self._limits = limits
-        listing = Listing(store, tokens, limits)
+    def __init__(self, rooms: Rooms, tokens: Tokens) -> None:
+        self._store = rooms.store
+        self._ledger = rooms.ledger
+        self._limits = rooms.limits
+        listing = Listing(rooms.store, tokens, rooms.limits)
+        watching = Watching(rooms, tokens)
         self.list_tasks = listing.list_tasks
-        self.batch_cancel_tasks = Cancelling(ledger, listing, limits).batch_cancel_tasks
+        self.batch_cancel_tasks = Cancelling(rooms.ledger, listing, rooms.limits).batch_cancel_tasks
         self.watch_tasks = watching.watch_tasks
         self.wait_task = watching.wait_task
 

@@ -2,31 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
 from idstatus_server.errors import TaskNotFoundError, WatcherTooSlowError
-from idstatus_server.limits import SECOND, Limits
+from idstatus_server.limits import SECOND
 from idstatus_server.model import Change, Kind
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.listing import MAX_ANSWER
+from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.tokens import Tokens
-from idstatus_server.store.base import Store
-from idstatus_server.watch import Batch, Hub, Position, Watch, WatchOptions
+from idstatus_server.watch import Batch, Position, Watch, WatchOptions
 from idstatus_server.watch.feed import Feeds
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long streams are borne with, in seconds."""
-
-    slow_watcher: float
-    max_age: float
 
 
 async def send(context: Context, message: Message | bytes, patience: float) -> None:
@@ -47,15 +38,13 @@ async def send(context: Context, message: Message | bytes, patience: float) -> N
 class Watching:
     """Serves what waits for changes."""
 
-    def __init__(
-        self, store: Store, hub: Hub, tokens: Tokens, limits: Limits, patience: Patience
-    ) -> None:
-        self._store = store
-        self._hub = hub
-        self._feeds = Feeds(hub)
+    def __init__(self, rooms: Rooms, tokens: Tokens) -> None:
+        self._store = rooms.store
+        self._hub = rooms.hub
+        self._feeds = Feeds(rooms.hub)
         self._tokens = tokens
-        self._limits = limits
-        self._patience = patience
+        self._limits = rooms.limits
+        self._patience = rooms.patience
 
     async def watch_tasks(self, request: pb.WatchTasksRequest, context: Context) -> None:
         """Stream a watch."""

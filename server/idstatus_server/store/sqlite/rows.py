@@ -17,11 +17,8 @@ def document(value: object) -> str:
     return _encoder.encode(value).decode()
 
 
-CHANGE_COLUMNS = "revision, unit, kind, before, after"
-
-
 def read_change(row: tuple[Any, ...]) -> Change:
-    """Return the change in a row of CHANGE_COLUMNS."""
+    """Return the change in a row: revision, unit, kind, before, after."""
     revision, unit, kind, before, after = row
     return Change(
         revision=revision,

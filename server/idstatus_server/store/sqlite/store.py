@@ -19,7 +19,7 @@ from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page
 from idstatus_server.store.sqlite import duties, listing, opening
-from idstatus_server.store.sqlite.rows import CHANGE_COLUMNS, read_change, read_queue, read_task
+from idstatus_server.store.sqlite.rows import read_change, read_queue, read_task
 from idstatus_server.store.sqlite.writing import SqliteTransaction
 
 T = TypeVar("T")
@@ -31,8 +31,8 @@ _BODIES = """
 SELECT coalesce(p.data, x''), coalesce(r.data, x'') FROM (SELECT ? AS seq) AS t
 LEFT JOIN payloads AS p USING (seq) LEFT JOIN results AS r USING (seq)"""
 # A unit that the limit would cut is read to its end.
-_LOG = f"""
-SELECT {CHANGE_COLUMNS} FROM log WHERE revision > :after AND revision <= (
+_LOG = """
+SELECT revision, unit, kind, before, after FROM log WHERE revision > :after AND revision <= (
   SELECT max(unit) FROM (
     SELECT unit FROM log WHERE revision > :after ORDER BY revision LIMIT :limit))
 ORDER BY revision"""
@@ -244,6 +244,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreUnavailableError(
-            f"the database cannot be used: {error}", cause=error
-        ) from error
+        raise StoreUnavailableError(f"the database cannot be used: {error}", cause=error) from error

@@ -1,0 +1,30 @@
+"""What the services stand on."""
+
+from dataclasses import dataclass
+
+from idstatus_server.engine import Ledger
+from idstatus_server.engine.ledger import Clock
+from idstatus_server.limits import Limits
+from idstatus_server.store.base import Store
+from idstatus_server.watch import Arrivals, Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long streams are borne with, in seconds."""
+
+    slow_watcher: float
+    max_age: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """What the services stand on."""
+
+    store: Store
+    ledger: Ledger
+    hub: Hub
+    arrivals: Arrivals
+    clock: Clock
+    limits: Limits
+    patience: Patience
