@@ -90,7 +90,7 @@ async def serve(settings: config.Config) -> None:
             where = ", ".join(bound)
             said = f"listens on {where}, stores in {settings.store}"
             print(f"idstatus-server {version('idstatus')} {said}", flush=True)  # noqa: T201
-            await _told_to_stop()
+            await _told_to_stop(ledger)
             _log.info("draining")
             await server.drain(settings.grace / SECOND)
         finally:
@@ -99,19 +99,24 @@ async def serve(settings: config.Config) -> None:
             await ledger.close()
 
 
-async def _told_to_stop() -> None:
+async def _told_to_stop(ledger: Ledger) -> None:
     """Return on the first SIGTERM or SIGINT; the second one ends the process at once."""
-    told = asyncio.Event()
     loop = asyncio.get_running_loop()
+    told: asyncio.Future[None] = loop.create_future()
 
     def stop(number: int) -> None:
         signal.signal(number, signal.SIG_DFL)
         loop.remove_signal_handler(number)
-        told.set()
+        if not told.done():
+            told.set_result(None)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
-    await told.wait()
+    failed = asyncio.create_task(ledger.failed())
+    await asyncio.wait({told, failed}, return_when=asyncio.FIRST_COMPLETED)
+    if failed.done():
+        failed.result()
+    failed.cancel()
 
 
 if __name__ == "__main__":

@@ -100,6 +100,10 @@ class Ledger:
         self._arrived.set()
         return await answer
 
+    async def failed(self) -> None:
+        """Return once the ledger has stopped, or raise the bug that has stopped it."""
+        await asyncio.shield(self._worker)
+
     async def close(self) -> None:
         """Commit what waits, then stop."""
         self._closed = True

@@ -47,8 +47,8 @@ def view(
     return task_pb2.TaskView.ValueType(wanted)
 
 
-def new_task(fields: Fields, request: tasks.CreateTaskRequest) -> NewTask:
-    """Return what to create."""
+def new_task(fields: Fields, request: tasks.CreateTaskRequest, now: int) -> NewTask:
+    """Return what to create; ``now`` bounds its run time."""
     limits = fields.limits
     _labels(fields, request.labels)
     return NewTask(
@@ -59,7 +59,7 @@ def new_task(fields: Fields, request: tasks.CreateTaskRequest) -> NewTask:
         labels=dict(request.labels),
         unique_key=fields.text("unique_key", request.unique_key, limits.short_text),
         delay=fields.span("delay", request, 0, limits.delay),
-        run_time=fields.time("run_time", request),
+        run_time=fields.time("run_time", request, latest=now + limits.delay),
         timeout=fields.span(
             "timeout", request, limits.min_timeout, limits.timeout, limits.default_timeout
         ),

@@ -91,7 +91,7 @@ class Fields:
             )
         return span
 
-    def time(self, field: str, message: Any) -> int:
+    def time(self, field: str, message: Any, latest: int | None = None) -> int:
         """Return the time in ``message.field``, 0 if it is unset."""
         if not message.HasField(field):
             return 0
@@ -99,7 +99,10 @@ class Fields:
         if not (_FIRST <= value.seconds <= _LAST and 0 <= value.nanos < 10**9):
             self.fault(field, "is not a valid time")
             return 0
-        return value.seconds * SECOND + value.nanos // 1000
+        time = value.seconds * SECOND + value.nanos // 1000
+        if latest is not None and time > latest:
+            self.fault(field, "lies too far ahead")
+        return time
 
     def member(self, field: str, value: int, allowed: Any) -> None:
         """Check that an enum's value is one of those allowed."""

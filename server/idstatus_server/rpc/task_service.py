@@ -21,6 +21,7 @@ class TaskService:
         self._store = rooms.store
         self._ledger = rooms.ledger
         self._limits = rooms.limits
+        self._clock = rooms.clock
         listing = Listing(rooms.store, tokens, rooms.limits)
         watching = Watching(rooms, tokens)
         self.list_tasks = listing.list_tasks
@@ -31,7 +32,7 @@ class TaskService:
     async def create_task(self, request: pb.CreateTaskRequest, _: Context) -> pb.CreateTaskResponse:
         """Create a task."""
         fields = Fields(self._limits)
-        item = decode.new_task(fields, request)
+        item = decode.new_task(fields, request, self._clock())
         fields.check()
         (task,) = await self._ledger.submit(Create((item,)))
         return pb.CreateTaskResponse(task=encode.task(task, encode.BASIC))
@@ -43,8 +44,9 @@ class TaskService:
         fields = Fields(self._limits)
         fields.batch("requests", len(request.requests))
         fields.check()
+        now = self._clock()
         items = [
-            decode.new_task(fields.at(f"requests[{i}]"), item)
+            decode.new_task(fields.at(f"requests[{i}]"), item, now)
             for i, item in enumerate(request.requests)
         ]
         key = decode.request_key(fields, request)

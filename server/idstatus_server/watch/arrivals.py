@@ -30,7 +30,12 @@ class Arrivals:
                 self._wake(queue)
 
     def mark(self) -> int:
-        """Return a mark to take before a claim: ``wait`` then misses nothing since."""
+        """Return a mark to take before a claim: ``wait`` then misses nothing since.
+
+        Raises the error with which ``end`` was called: there are no more claims.
+        """
+        if self._ended:
+            raise self._ended
         return self._count
 
     def open(self, queue: str) -> None:
