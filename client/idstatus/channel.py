@@ -47,14 +47,18 @@ _OPTIONS: Options = (
     ("grpc.service_config", service_config()),
     # A page of 1,000 tasks in full is far beyond gRPC's default of 4 MiB.
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    # A request beyond this is never repeated; gRPC's default is the size of one large payload.
+    ("grpc.per_rpc_retry_buffer_size", 16 * 1024 * 1024),
     # Finds a dead peer within 40 s. The server allows a ping every 10 s.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # gRPC's own pause between attempts to connect grows to 2 minutes: too long for a restart.
+    # A watch sends nothing after its request; by default pings would then soon stop.
+    ("grpc.http2.max_pings_without_data", 0),
+    # gRPC's own pause between attempts to connect grows to 2 minutes: leases would run out.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
 # Channels with equal options share a connection, and a connection queues calls silently once
@@ -91,4 +95,4 @@ class Endpoint:
 
     def _all_options(self, *, for_streams: bool) -> Options:
         own = _OWN_CONNECTION if for_streams else ()
-        return [*_OPTIONS, *own, *self.options]
+        return [*self.options, *own, *_OPTIONS]  # of two with the same name, the first one counts

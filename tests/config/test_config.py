@@ -72,7 +72,7 @@ def test_help_names_every_flag_with_its_variable_and_the_data_folder(
 
 def test_a_json_log_line_is_one_object_with_the_trace_inside() -> None:
     try:
-        raise ZeroDivisionError
+        1 / 0  # noqa: B018
     except ZeroDivisionError as error:
         trace = (type(error), error, error.__traceback__)
     record = logging.LogRecord("here", logging.ERROR, "", 0, "it %s", ("broke",), trace)

@@ -55,6 +55,8 @@ class AsyncDriver:
 
     async def perform(self, effect: Effect) -> Any:
         """Do one thing and return what came of it."""
+        if self._closed:
+            raise RuntimeError("the client is closed")
         metadata = tuple(self.endpoint.metadata)
         try:
             match effect:
@@ -65,8 +67,7 @@ class AsyncDriver:
                 case OpenStream(method, request):
                     return method(self._stubs(for_streams=True))(request, metadata=metadata)
                 case ReadStream(call):
-                    message = await call.read()
-                    return None if message is grpc.aio.EOF else message
+                    return await call.read() or None  # grpc.aio.EOF is false, a message is true
                 case Sleep(seconds):
                     return await asyncio.sleep(seconds)
         except grpc.RpcError as error:
@@ -82,7 +83,7 @@ class AsyncDriver:
         """Close the connections; calls under way are cancelled."""
         self._closed = True
         for channel in self._channels.values():
-            await channel.close()
+            await channel.close(None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,8 +93,6 @@ class AsyncDriver:
 
     def _stubs(self, *, for_streams: bool) -> Stubs:
         # Made with the first call: a channel belongs to the event loop that runs then.
-        if self._closed:
-            raise RuntimeError("the client is closed")
         if for_streams not in self._all_stubs:
             channel = self.endpoint.aio_channel(for_streams=for_streams)
             self._channels[for_streams] = channel
@@ -107,7 +106,7 @@ class AsyncStream(Generic[T]):
     def __init__(self, driver: AsyncDriver, steps: ItemSteps[T]) -> None:
         self._driver = driver
         self._steps = steps
-        self._pending: Effect | None = None
+        self._interrupted: Effect | None = None
         self._closed = False
 
     def __aiter__(self) -> Self:
@@ -115,26 +114,28 @@ class AsyncStream(Generic[T]):
 
     async def __anext__(self) -> T:
         try:
-            # What a cancelled __anext__ (asyncio.timeout) left undone is done first.
-            step = self._pending or next(self._steps)
+            step = self._interrupted or next(self._steps)
+            self._interrupted = None
             while not isinstance(step, Item):
-                self._pending = step
                 try:
                     outcome = await self._driver.perform(step)
-                    step = self._steps.send(outcome)
+                except asyncio.CancelledError:
+                    self._interrupted = step  # by asyncio.timeout: the next __anext__ does it anew
+                    raise
                 except RpcError as error:
                     if self._closed:
                         raise StopAsyncIteration from None
                     step = self._steps.throw(error)
+                else:
+                    step = self._steps.send(outcome)
         except StopIteration:
             raise StopAsyncIteration from None
-        self._pending = None
         return step.value
 
     async def aclose(self) -> None:
         """End the iteration and cancel its call."""
         self._closed = True
-        self._pending = None
+        self._interrupted = None
         self._steps.close()
 
     async def __aenter__(self) -> Self:

@@ -24,16 +24,18 @@ _random = random.SystemRandom()
 
 
 class Backoff:
-    """Pauses that double with every failure in a row, with jitter: 0.1 s to 5 s."""
+    """Pauses that double with every failure in a row, with jitter: by default 0.1 s to 5 s."""
 
     def __init__(
         self,
         patience: float = math.inf,
         resumable: frozenset[grpc.StatusCode] = RESUMABLE,
+        longest_pause: float = LONGEST_PAUSE,
     ) -> None:
         self.patience = patience
         """How many seconds of nothing but failures are borne."""
         self._resumable = resumable
+        self._longest_pause = longest_pause
         self._failures = 0
         self._failing_since = 0.0
 
@@ -52,7 +54,8 @@ class Backoff:
             self._failing_since = now
         if error.code not in self._resumable or now - self._failing_since > self.patience:
             raise error
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._failures)
+        doublings = min(self._failures, 16)  # past the longest pause, and far from an overflow
+        pause = min(self._longest_pause, FIRST_PAUSE * 2.0**doublings)
         self._failures += 1
-        # The server's own wish is a floor, and everybody gets the same: so add the jitter to it.
+        # The server's wish is a floor, and the same for everybody: so the jitter comes on top.
         return (error.retry_after or 0.0) + pause * _random.uniform(0.5, 1.0)

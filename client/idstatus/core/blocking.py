@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, Self, TypeVar
 
 import grpc
@@ -34,6 +35,7 @@ class BlockingDriver:
         # A channel connects with its first call, so an unused one costs next to nothing.
         self._channels = (endpoint.channel(), endpoint.channel(for_streams=True))
         self._stubs, self._stream_stubs = map(Stubs, self._channels)
+        self._closed = False
 
     def run(self, steps: Steps[T]) -> T:
         """Return what the steps return."""
@@ -56,6 +58,8 @@ class BlockingDriver:
 
     def perform(self, effect: Effect, sleep: Callable[[float], object] = time.sleep) -> Any:
         """Do one thing and return what came of it."""
+        if self._closed:
+            raise RuntimeError("the client is closed")
         metadata = tuple(self.endpoint.metadata)
         try:
             match effect:
@@ -73,6 +77,7 @@ class BlockingDriver:
 
     def close(self) -> None:
         """Close the connections; calls under way are cancelled."""
+        self._closed = True
         for channel in self._channels:
             channel.close()
 
@@ -89,27 +94,37 @@ class Stream(Generic[T]):
     def __init__(self, driver: BlockingDriver, steps: ItemSteps[T]) -> None:
         self._driver = driver
         self._steps = steps
+        self._interrupted: Effect | None = None
         self._closed = threading.Event()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> T:
-        step = next(self._steps)
+        step = self._interrupted or next(self._steps)
+        self._interrupted = None
         while not isinstance(step, Item):
+            if self._closed.is_set():
+                self._steps.close()
+                raise StopIteration
             try:
                 outcome = self._driver.perform(step, self._closed.wait)
-                step = self._steps.send(outcome)
+            except KeyboardInterrupt:
+                self._interrupted = step  # the next __next__ does it anew
+                raise
             except RpcError as error:
                 if self._closed.is_set():
                     raise StopIteration from None
                 step = self._steps.throw(error)
+            else:
+                step = self._steps.send(outcome)
         return step.value
 
     def close(self) -> None:
         """End the iteration and cancel its call. May be called from any thread."""
         self._closed.set()
-        self._steps.close()
+        with suppress(ValueError):  # another thread is in the steps: it will see the flag
+            self._steps.close()
 
     def __enter__(self) -> Self:
         return self

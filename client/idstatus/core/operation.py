@@ -21,7 +21,7 @@ class Operation(Generic[P, T]):
 
     def __init__(self, steps: Callable[Concatenate[Any, P], Steps[T]]) -> None:
         self._steps = steps
-        functools.update_wrapper(self, steps)
+        self.__doc__ = steps.__doc__
 
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
@@ -40,7 +40,7 @@ class Iteration(Generic[P, T]):
 
     def __init__(self, steps: Callable[Concatenate[Any, P], ItemSteps[T]]) -> None:
         self._steps = steps
-        functools.update_wrapper(self, steps)
+        self.__doc__ = steps.__doc__
 
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...

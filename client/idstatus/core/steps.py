@@ -87,7 +87,7 @@ class Methods:
 
 
 def rpc(
-    method: Callable[[Stubs], grpc.UnaryUnaryMultiCallable[Request, Response]],
+    method: "Callable[[Stubs], grpc.UnaryUnaryMultiCallable[Request, Response]]",
     request: Request,
     timeout: Duration | None,
 ) -> Steps[Response]:

@@ -85,6 +85,7 @@ class ReadingMethods(Methods):
         Raises:
             TaskNotFoundError: There is none.
             WaitTimeoutError: It was not terminal in time; the error has the task as it then was.
+            UnavailableError: The server was away for too long.
         """
         end = None if timeout is None else time.monotonic() + wire.seconds(timeout)
         backoff = Backoff(patience=self.timeout)
@@ -98,6 +99,8 @@ class ReadingMethods(Methods):
             try:
                 response = yield from rpc(lambda stubs: stubs.tasks.WaitTask, request, limit)
             except UnavailableError as error:
+                if end is not None and time.monotonic() >= end:
+                    raise
                 yield Sleep(backoff.pause_after(error))
                 continue
             backoff.succeeded()

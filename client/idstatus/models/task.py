@@ -44,7 +44,7 @@ class IdStatus:
             reason=wire.REASON.decode_optional(message.reason),
             execution=wire.EXECUTION.decode(message.execution),
             revision=message.revision,
-            update_time=message.update_time.ToDatetime(tzinfo=wire.UTC),
+            update_time=wire.utc(message.update_time),
         )
 
 
@@ -121,7 +121,7 @@ class Transition:
         """Read it from the wire."""
         return cls(
             revision=message.revision,
-            time=message.time.ToDatetime(tzinfo=wire.UTC),
+            time=wire.utc(message.time),
             from_status=wire.STATUS.decode_optional(getattr(message, "from")),
             to_status=wire.STATUS.decode(message.to),
             reason=wire.REASON.decode_optional(message.reason),
@@ -172,7 +172,7 @@ class Task(IdStatus):
     transitions: tuple[Transition, ...] = ()
 
     @classmethod
-    def from_message(cls, message: task_pb2.Task) -> "Task":  # type: ignore[override]  # its own
+    def from_message(cls, message: task_pb2.Task) -> "Task":  # type: ignore[override]  # a Task is read off a Task
         """Read it from the wire."""
         has = message.HasField
         return Task(
@@ -181,7 +181,7 @@ class Task(IdStatus):
             reason=wire.REASON.decode_optional(message.reason),
             execution=wire.EXECUTION.decode(message.execution),
             revision=message.revision,
-            update_time=message.update_time.ToDatetime(tzinfo=wire.UTC),
+            update_time=wire.utc(message.update_time),
             queue=message.queue,
             priority=message.priority,
             payload=message.payload,
@@ -223,4 +223,4 @@ def _decode_late_report(message: task_pb2.Task) -> LateReport | None:
     if not message.HasField("late_report"):
         return None
     report = message.late_report
-    return LateReport(time=report.time.ToDatetime(tzinfo=wire.UTC), outcome=decode_outcome(report))
+    return LateReport(time=wire.utc(report.time), outcome=decode_outcome(report))

@@ -87,6 +87,11 @@ def encode_time(instant: datetime | None) -> Timestamp | None:
     return message
 
 
+def utc(instant: Timestamp) -> datetime:
+    """Return an instant that is always set."""
+    return instant.ToDatetime(tzinfo=UTC)
+
+
 def decode_time(owner: Message, field: str) -> datetime | None:
     """Return a message's field in UTC, None if it is unset."""
-    return getattr(owner, field).ToDatetime(tzinfo=UTC) if owner.HasField(field) else None
+    return utc(getattr(owner, field)) if owner.HasField(field) else None

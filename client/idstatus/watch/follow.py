@@ -2,9 +2,13 @@
 
 import logging
 import math
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import grpc
 
 from idstatus.core.backoff import Backoff
-from idstatus.core.steps import ItemSteps, Item, OpenStream, ReadStream, Sleep
+from idstatus.core.steps import Item, ItemSteps, OpenStream, ReadStream, Sleep
 from idstatus.errors import RpcError
 from idstatus.models.change import ChangeBatch
 from idstatus.v1 import task_service_pb2
@@ -12,11 +16,15 @@ from idstatus.watch.units import Units
 
 _log = logging.getLogger("idstatus")
 
+T = TypeVar("T")
+
 
 def follow(
-    request: task_service_pb2.WatchTasksRequest, patience: float
-) -> ItemSteps[ChangeBatch]:
-    """Yield batches without gap or repeat, over as many streams as it takes.
+    request: task_service_pb2.WatchTasksRequest,
+    patience: float,
+    items: Callable[[ChangeBatch], Iterable[T]],
+) -> ItemSteps[T]:
+    """Yield the items of each batch, without gap or repeat, over as many streams as it takes.
 
     A watch that was never in place fails after `patience` seconds; one that was goes on for as
     long as it takes the server to come back.
@@ -31,10 +39,12 @@ def follow(
                 backoff.succeeded()
                 backoff.patience = math.inf
                 if (batch := units.add(message)) is not None:
-                    yield Item(batch)
+                    for item in items(batch):
+                        yield Item(item)
         except RpcError as error:
             pause = backoff.pause_after(error)
-            _log.warning("The watch is interrupted, trying again in %.1f s: %s", pause, error)
+            if error.code is not grpc.StatusCode.CANCELLED:
+                _log.warning("The watch is interrupted, resuming in %.1f s: %s", pause, error)
         else:
             return
         finally:

@@ -104,7 +104,7 @@ def task_filter(outer: Fields, wanted: task_pb2.TaskFilter) -> Filter:
     """Return a filter."""
     fields = outer.at("filter")
     for status in wanted.statuses:
-        fields.member("statuses", status, Status)
+        fields.member("statuses", status, sorted(Status))
     for queue in wanted.queues:
         fields.queue("queues", queue)
     fields.id("root_id", wanted.root_id, optional=True)

@@ -65,7 +65,7 @@ class Guard:
             await self._stream_ended.wait()
 
 
-def handlers(service: Any, servicer: object, guard: Guard) -> "grpc.GenericRpcHandler[Any, Any]":
+def handlers(service: Any, servicer: object, guard: Guard) -> grpc.GenericRpcHandler:
     """Return the handlers for all methods of a service, given its descriptor."""
     return grpc.method_handlers_generic_handler(
         service.full_name,

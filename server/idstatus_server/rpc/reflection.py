@@ -48,7 +48,7 @@ class DocumentedReflection(ReflectionServicer):
 
 def reflection_handlers(
     services: tuple[str, ...],
-) -> tuple["grpc.GenericRpcHandler[Any, Any]", ...]:
+) -> tuple[grpc.GenericRpcHandler, ...]:
     """Return the handlers of both versions, which list each other, too."""
     _describe_v1()
     names = tuple(f"{package}.ServerReflection" for package in (V1, V1ALPHA))

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 
 from idstatus.v1 import runner_service_pb2 as pb
-from idstatus_server.engine.commands import Claim, Extend, Extended, Finish
-from idstatus_server.errors import DomainError
+from idstatus_server.engine.commands import Claim, Extend, Extended, Finish, Report
+from idstatus_server.errors import DomainError, InvalidFieldError
 from idstatus_server.model import Task
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.claiming import Claiming, lease_duration, wanted_queues
@@ -67,13 +67,21 @@ class RunnerService:
         fields = Fields(self._limits)
         fields.batch("reports", len(request.reports))
         fields.check()
-        reports = [
-            decode.report(fields.at(f"reports[{i}]"), report)
-            for i, report in enumerate(request.reports)
-        ]
-        fields.check()
-        results = await self._ledger.submit(Finish(reports))
+        reports = [self._report(i, report) for i, report in enumerate(request.reports)]
+        good = [report for report in reports if isinstance(report, Report)]
+        answers = iter(await self._ledger.submit(Finish(good)) if good else ())
+        results = [next(answers) if isinstance(r, Report) else r for r in reports]
         return pb.FinishTasksResponse(results=[_finished(result) for result in results])
+
+    def _report(self, index: int, report: pb.Report) -> Report | InvalidFieldError:
+        """Return a report, or what is wrong with it: each has an answer of its own."""
+        fields = Fields(self._limits).at(f"reports[{index}]")
+        try:
+            decoded = decode.report(fields, report)
+            fields.check()
+        except InvalidFieldError as error:
+            return error
+        return decoded
 
     async def run(self, requests: AsyncIterator[pb.RunRequest | None], context: Context) -> None:
         """Serve one runner over one stream."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import grpc
 from grpc_channelz.v1 import channelz, channelz_pb2
@@ -49,9 +48,9 @@ class RpcServer:
                 *reflection_handlers(listed),
             )
         )
-        channelz.add_channelz_servicer(self._server)  # type: ignore[arg-type]  # takes aio, too
+        channelz.add_channelz_servicer(self._server)
 
-    def _services(self) -> tuple["grpc.GenericRpcHandler[Any, Any]", ...]:
+    def _services(self) -> tuple[grpc.GenericRpcHandler, ...]:
         rooms = self._rooms
         tokens = Tokens(rooms.store.store_id)
         tasks = TaskService(rooms, tokens)

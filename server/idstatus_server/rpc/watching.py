@@ -1,7 +1,8 @@
 """WatchTasks and WaitTask: the streams of a watch, encoded once for all who see the same."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import groupby
 
 from google.protobuf.message import Message
 
@@ -99,27 +100,18 @@ class Watching:
         if view in shared:
             yield shared[view]
             return
-        response = pb.WatchTasksResponse()
-        room = MAX_ANSWER
         token = self._tokens.resume(before) if before else ""
-        whole = True
-        for i, change in enumerate(batch.changes):
-            encoded = await self._change(change, view)
-            size = encoded.ByteSize()
-            if size > room and response.changes:
-                response.resume_token = token
-                yield response.SerializeToString()
-                response, room, whole = pb.WatchTasksResponse(), MAX_ANSWER, False
-            response.changes.append(encoded)
-            room -= size
-            if _ends_unit(batch.changes, i):
-                token = self._tokens.resume(_position(change, batch))
-        response.snapshot_complete = batch.snapshot_complete
-        response.resume_token = self._tokens.resume(batch.position)
-        message = response.SerializeToString()
-        if whole:
-            shared[view] = message
-        yield message
+        parts = _Parts(token)
+        for _, unit in groupby(batch.changes, key=lambda change: change.unit):
+            changes = list(unit)
+            encoded = [await self._change(change, view) for change in changes]
+            token = self._tokens.resume(_position(changes[-1], batch))
+            for message in parts.add(encoded, token):
+                yield message
+        last = parts.rest(self._tokens.resume(batch.position), batch.snapshot_complete)
+        if parts.whole:
+            shared[view] = last
+        yield last
 
     async def _change(self, change: Change, view: task_pb2.TaskView.ValueType) -> pb.TaskChange:
         bodies = await self._store.bodies((change.task.seq,)) if view == encode.FULL else {}
@@ -163,13 +155,45 @@ def call_patience(context: Context, wait: int) -> float:
     return seconds if left is None else max(0.0, min(seconds, left * 0.9, left - 0.05))
 
 
-def _ends_unit(changes: Sequence[Change], index: int) -> bool:
-    """Tell whether the change is the last one shown of those committed with it."""
-    return index + 1 == len(changes) or changes[index + 1].unit != changes[index].unit
-
-
 def _position(change: Change, batch: Batch) -> Position:
     """Return how far a watch is after a change."""
     if change.kind is Kind.SNAPSHOT:
         return Position(batch.position.revision, change.task.seq)
     return Position(change.unit)
+
+
+class _Parts:
+    """Divides a batch into messages of a bounded size, between units wherever possible.
+
+    A unit that is too big for one message gets several to itself; all but the last of
+    them carry the token from before it.
+    """
+
+    def __init__(self, token: str) -> None:
+        self.whole = True
+        self._token = token
+        self._changes: list[pb.TaskChange] = []
+        self._room = MAX_ANSWER
+
+    def add(self, unit: Sequence[pb.TaskChange], token: str) -> Iterator[bytes]:
+        """Take a unit and the token after it; yield the messages that are full."""
+        if self._changes and sum(change.ByteSize() for change in unit) > self._room:
+            yield self._flush()
+        for change in unit:
+            size = change.ByteSize()
+            if self._changes and size > self._room:
+                yield self._flush()
+            self._changes.append(change)
+            self._room -= size
+        self._token = token
+
+    def rest(self, token: str, snapshot_complete: bool) -> bytes:
+        """Return the last message."""
+        return pb.WatchTasksResponse(
+            changes=self._changes, resume_token=token, snapshot_complete=snapshot_complete
+        ).SerializeToString()
+
+    def _flush(self) -> bytes:
+        message = pb.WatchTasksResponse(changes=self._changes, resume_token=self._token)
+        self.whole, self._changes, self._room = False, [], MAX_ANSWER
+        return message.SerializeToString()

@@ -1,0 +1,68 @@
+"""The two clients: the same methods, blocking and awaitable."""
+
+import grpc
+
+from idstatus.channel import Endpoint, Metadata, Options
+from idstatus.core.aio import AsyncDriver
+from idstatus.core.blocking import BlockingDriver
+from idstatus.methods.producing import ProducingMethods
+from idstatus.methods.queueing import QueueingMethods
+from idstatus.methods.reading import ReadingMethods
+from idstatus.methods.running import RunningMethods
+from idstatus.methods.watching import WatchingMethods
+from idstatus.models.wire import Duration, seconds
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+DEFAULT_TIMEOUT = 10.0
+
+
+class AllMethods(
+    ProducingMethods, ReadingMethods, WatchingMethods, RunningMethods, QueueingMethods
+):
+    """All that one can do with the service."""
+
+
+class Client(AllMethods, BlockingDriver):
+    """A client whose methods block. Threads may share it; make it after a fork, not before.
+
+    Args:
+        address: Where the server listens: a gRPC target.
+        timeout: The deadline of every call that is given no other, by default 10 s.
+        credentials: For TLS, see `grpc.ssl_channel_credentials`; None: without.
+        metadata: Sent with every call, for example an authorization header.
+        options: Further gRPC channel options; they win over this package's.
+    """
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout: Duration = DEFAULT_TIMEOUT,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Metadata = (),
+        options: Options = (),
+    ) -> None:
+        super().__init__(Endpoint(address, credentials, metadata, options), seconds(timeout))
+
+
+class AsyncClient(AllMethods, AsyncDriver):
+    """A client for asyncio. It belongs to the event loop in which it is first used.
+
+    Args:
+        address: Where the server listens: a gRPC target.
+        timeout: The deadline of every call that is given no other, by default 10 s.
+        credentials: For TLS, see `grpc.ssl_channel_credentials`; None: without.
+        metadata: Sent with every call, for example an authorization header.
+        options: Further gRPC channel options; they win over this package's.
+    """
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout: Duration = DEFAULT_TIMEOUT,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Metadata = (),
+        options: Options = (),
+    ) -> None:
+        super().__init__(Endpoint(address, credentials, metadata, options), seconds(timeout))
