@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -28,9 +29,21 @@ def main() -> None:
     settings = config.read()
     logs.set_up(settings.log_level, settings.log_format)
     try:
-        asyncio.run(serve(settings))
+        asyncio.run(_serve_and_leave(settings))
     except StartError as error:
         sys.exit(f"idstatus-server: {error}")
+
+
+async def _serve_and_leave(settings: config.Config) -> None:
+    """Serve, and end the process while its connections are still open.
+
+    gRPC, told to stop, ends with a bare CANCELLED what reaches it meanwhile. A closed
+    connection is UNAVAILABLE to its client, as it should be.
+    """
+    _kept = await serve(settings)  # to drop the server would be to stop it
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(os.EX_OK)
 
 
 def clock() -> int:
@@ -53,8 +66,8 @@ def open_store(url: str) -> SqliteStore:
     return SqliteStore(path)
 
 
-async def serve(settings: config.Config) -> None:
-    """Serve until SIGTERM or SIGINT, then drain.
+async def serve(settings: config.Config) -> RpcServer:
+    """Serve until SIGTERM or SIGINT, then drain; return the server, which refuses calls.
 
     Raises:
         StartError: the store or an address is not to be had.
@@ -97,6 +110,7 @@ async def serve(settings: config.Config) -> None:
             for timer in timers:
                 await timer.close()
             await ledger.close()
+    return server
 
 
 async def _told_to_stop(ledger: Ledger) -> None:

@@ -37,7 +37,8 @@ class Guard:
     def __init__(self, *, in_flight: int, streams: int) -> None:
         self._limits = {False: in_flight, True: streams}
         self._counts = {False: 0, True: 0}
-        self._stream_ended = asyncio.Event()
+        self._left = asyncio.Event()
+        self._closed: DomainError | None = None
 
     @contextmanager
     def admit(self, *, stream: bool) -> Iterator[None]:
@@ -46,6 +47,8 @@ class Guard:
         Raises:
             OverloadedError, TooManyWatchesError: as many as may be are in flight.
         """
+        if self._closed:
+            raise self._closed
         limit = self._limits[stream]
         if self._counts[stream] >= limit:
             if stream:
@@ -56,13 +59,17 @@ class Guard:
             yield
         finally:
             self._counts[stream] -= 1
-            self._stream_ended.set()
+            self._left.set()
 
-    async def streams_ended(self) -> None:
-        """Return once no stream is open."""
-        while self._counts[True]:
-            self._stream_ended.clear()
-            await self._stream_ended.wait()
+    def close(self, error: DomainError) -> None:
+        """Refuse whoever comes from now on."""
+        self._closed = error
+
+    async def emptied(self) -> None:
+        """Return once all calls and streams have ended."""
+        while any(self._counts.values()):
+            self._left.clear()
+            await self._left.wait()
 
 
 def handlers(service: Any, servicer: object, guard: Guard) -> grpc.GenericRpcHandler:

@@ -53,8 +53,9 @@ def task(
         payload, result = (bodies or {}).get(of.seq, Bodies())
         fields["payload"] = payload
         fields["transitions"] = [_transition(step) for step in of.transitions]
-        # A result that came late belongs to the late report.
-        fields["result"] = b"" if late else result
+        # A result belongs to the success that brought it, in time or late; a change from
+        # before that shows none.
+        fields["result"] = result if of.status is Status.SUCCESS else b""
         fields["late_report"] = late and _late_report(late, result)
     return task_pb2.Task(**fields)
 

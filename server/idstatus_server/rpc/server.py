@@ -27,6 +27,8 @@ _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 _CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"]
 # Enough for those who watch health, and no more.
 _HEALTH_STREAMS = 1000
+# How long the last answers have to leave the process, in seconds.
+_LINGER = 0.2
 
 
 class RpcServer:
@@ -73,16 +75,20 @@ class RpcServer:
         return bound
 
     async def drain(self, grace: float) -> None:
-        """Refuse what is new, end what waits, and give calls ``grace`` seconds to finish."""
+        """Refuse what is new, end what waits, and give calls ``grace`` seconds to finish.
+
+        The server goes on to refuse calls until the process ends.
+        """
         self.health.set(serving=False)
+        self._guard.close(DrainingError())
         self._rooms.hub.end(DrainingError())
         self._rooms.arrivals.end(DrainingError())
         try:
             async with asyncio.timeout(grace):
-                await self._guard.streams_ended()
+                await self._guard.emptied()
         except TimeoutError:
             pass  # a stream whose client does not read: it is cut
-        await self._server.stop(grace)
+        await asyncio.sleep(_LINGER)
 
 
 def _options(limits: Limits, max_message_bytes: int) -> list[tuple[str, int]]:

@@ -124,6 +124,10 @@ class Reader(Protocol):
         """Return those of the tasks that exist, by id."""
         ...
 
+    async def deleted(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return those of the ids whose task was deleted, each with its retry, "" if none."""
+        ...
+
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
         """Return payloads and results by ``Task.seq``; tasks with neither are left out."""
         ...

@@ -89,18 +89,18 @@ class IdsSelection:
         """Take note of how a task stands; return its retry if that is now one of them."""
         if not task.terminal:
             return None
-        self._open.discard(task.id)
-        if not (self._retries and task.retried_by) or task.retried_by in self.ids:
-            return None
-        self.ids.add(task.retried_by)
-        self._open.add(task.retried_by)
-        if self.joined:
-            self.joined(task.retried_by)
-        return task.retried_by
+        return self.gone(task.id, task.retried_by)
 
-    def gone(self, task_id: str) -> None:
-        """Take note that a task does not exist any more."""
+    def gone(self, task_id: str, retried_by: str) -> str | None:
+        """Take note that a task is terminal or deleted; return its retry as ``saw`` does."""
         self._open.discard(task_id)
+        if not (self._retries and retried_by) or retried_by in self.ids:
+            return None
+        self.ids.add(retried_by)
+        self._open.add(retried_by)
+        if self.joined:
+            self.joined(retried_by)
+        return retried_by
 
 
 class Feed:

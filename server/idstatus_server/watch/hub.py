@@ -39,7 +39,7 @@ class Hub:
         self._by_id: dict[str, set[Subscriber]] = {}
         self._by_queue: dict[str, set[Subscriber]] = {}
         self._everywhere: set[Subscriber] = set()
-        self._ended: DomainError | None = None
+        self.ended: DomainError | None = None
 
     def publish(self, changes: Sequence[Change]) -> None:
         """Tell one commit's changes; commits come in order."""
@@ -61,7 +61,8 @@ class Hub:
             RevisionCompactedError: the log no longer reaches back that far.
         """
         if not self._recent or self._recent[0].revision > after + 1:
-            return await self.store.log(after, limit)
+            # The store may be a commit ahead: what is not published yet will be.
+            return [c for c in await self.store.log(after, limit) if c.revision <= self.head]
         start = after + 1 - self._recent[0].revision
         changes = list(islice(self._recent, start, start + limit))
         if changes and changes[-1].unit > changes[-1].revision:
@@ -72,20 +73,23 @@ class Hub:
             )
         return changes
 
+    def check(self) -> None:
+        """Raise the error with which the hub was ended, if it was."""
+        if self.ended:
+            raise self.ended
+
     def follow(
         self, subscriber: Subscriber, ids: Iterable[str] = (), queues: Iterable[str] = ()
     ) -> None:
         """Tell the subscriber of changes to these tasks, or in these queues."""
-        if self._ended:
-            raise self._ended
+        self.check()
         for index, keys in ((self._by_id, ids), (self._by_queue, queues)):
             for key in keys:
                 index.setdefault(key, set()).add(subscriber)
 
     def follow_all(self, subscriber: Subscriber) -> None:
         """Tell the subscriber of every change."""
-        if self._ended:
-            raise self._ended
+        self.check()
         self._everywhere.add(subscriber)
 
     def leave(
@@ -102,7 +106,7 @@ class Hub:
 
     def end(self, error: DomainError) -> None:
         """Tell everyone that nothing more will come; refuse new ones."""
-        self._ended = error
+        self.ended = error
         everyone = set(self._everywhere).union(*self._by_id.values(), *self._by_queue.values())
         for subscriber in everyone:
             subscriber.end(error)

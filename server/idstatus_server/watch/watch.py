@@ -89,7 +89,6 @@ class Watch:
         self._buffer: deque[Delivery] = deque()
         self._buffered = 0
         self._wake: asyncio.Future[None] | None = None
-        self._ended: DomainError | None = None
         self._dies = asyncio.get_running_loop().time() + options.max_age
 
     async def start(self) -> None:
@@ -112,85 +111,105 @@ class Watch:
         Raises:
             DomainError: the watch has ended; it can be resumed from the last position.
         """
-        loop = asyncio.get_running_loop()
-        patience_ends = loop.time() + patience
+        ends = asyncio.get_running_loop().time() + patience
         while True:
-            if self._ended:
-                raise self._ended
-            if loop.time() >= self._dies:
-                raise StreamAgedError
-            batch = await self._advance()
+            self._check()
+            batch = await self._advance(ends)
             if batch:
                 return batch
-            until = min(patience_ends, self._dies)
-            if not await self._sleep(until) and until == patience_ends:
+            until = min(ends, self._dies)
+            news = await self._sleep(until)
+            # A watch that has just fallen behind must catch up first.
+            if not news and until == ends and self._feed:
                 self._position = Position(self._hub.head)
                 return Batch((), self._position)
 
-    async def _advance(self) -> Batch | None:
+    def _check(self) -> None:
+        """Raise what ends the watch: the hub's end, or its own age."""
+        self._hub.check()
+        if asyncio.get_running_loop().time() >= self._dies:
+            raise StreamAgedError
+
+    async def _pause(self, ends: float) -> bool:
+        """Let others run amid a long search; tell whether it is time for a bookmark."""
+        await asyncio.sleep(0)
+        self._check()
+        return asyncio.get_running_loop().time() >= ends
+
+    async def _advance(self, ends: float) -> Batch | None:
         """Return what there is to send, or None if a live watch has nothing."""
         if self._snapshot:
-            return await self._next_page()
+            return await self._next_page(ends)
         if not self._greeted:
             self._greeted = True
             return Batch((), self._position)
         if self._feed is None:
-            return await self._catch_up()
+            return await self._catch_up(ends)
         return self._take()
 
     # -- snapshot
 
-    async def _next_page(self) -> Batch:
+    async def _next_page(self, ends: float) -> Batch:
         """Return the next part of the state at the snapshot's revision."""
         revision, after = self._position
         tasks: list[Task] = []
-        more = True
-        while more and not tasks:
-            if self._named is not None:
-                rest = [task for task in self._named if task.seq > after]
-                tasks, more = rest[:_PAGE], len(rest) > _PAGE
-                after = tasks[-1].seq if more else 0
-            else:
-                tasks, after = await self._hub.store.find_at(
-                    revision, self._options.wanted, Page(after, _PAGE)
-                )
-                tasks, more = [t for t in tasks if self._options.wanted.matches(t)], after > 0
-            await asyncio.sleep(0)
-        self._snapshot = more
+        late = False
+        while not tasks and not late:
+            tasks, after = await self._page(revision, after)
+            late = await self._pause(ends)
+            if not after:
+                break
+        self._snapshot = after > 0
         self._position = Position(revision, after)
         changes = [
             Change(revision=task.revision, unit=task.seq, kind=Kind.SNAPSHOT, task=task)
             for task in tasks
         ]
-        done = not more and self._selection.done
-        return Batch(changes, self._position, snapshot_complete=not more, done=done)
+        complete = not self._snapshot
+        done = complete and self._selection.done
+        return Batch(changes, self._position, snapshot_complete=complete, done=done)
+
+    async def _page(self, revision: int, after: int) -> tuple[list[Task], int]:
+        """Return the next tasks that match, and the ``seq`` to go on from, 0 at the end."""
+        if self._named is not None:
+            rest = [task for task in self._named if task.seq > after]
+            page = rest[:_PAGE]
+            return page, page[-1].seq if len(rest) > _PAGE else 0
+        wanted = self._options.wanted
+        tasks, after = await self._hub.store.find_at(revision, wanted, Page(after, _PAGE))
+        return [task for task in tasks if wanted.matches(task)], after
 
     async def _load_named(self, selection: IdsSelection) -> list[Task]:
         """Return the named tasks, and the retries that are followed, as they stood."""
         revision = self._position.revision
-        wanted: list[str] = list(selection.ids)
+        wanted = list(selection.ids)
         named: list[Task] = []
         while wanted:
             found = await self._hub.store.tasks_at(revision, wanted)
             named += found.values()
             missing = [task_id for task_id in wanted if task_id not in found]
-            retries = (selection.saw(task) for task in found.values())
+            retries = [selection.saw(task) for task in found.values()]
+            retries += await self._miss(selection, missing)
             wanted = [task_id for task_id in retries if task_id]
-            await self._miss(selection, missing)
         return sorted(named, key=lambda task: task.seq)
 
-    async def _miss(self, selection: IdsSelection, missing: Sequence[str]) -> None:
-        """Deal with tasks that were not there: they came later, are gone, or never were."""
-        if not missing:
-            return
-        if not self._options.resume:
-            raise TaskNotFoundError(missing[0])
-        for task_id in set(missing) - (await self._hub.store.tasks(missing)).keys():
-            selection.gone(task_id)
+    async def _miss(self, selection: IdsSelection, missing: Sequence[str]) -> Sequence[str | None]:
+        """Deal with tasks that were not there; return the retries of those deleted.
+
+        Raises:
+            TaskNotFoundError: one that was asked for never was, or is not there to begin with.
+        """
+        deleted = await self._hub.store.deleted(missing)
+        created = await self._hub.store.tasks(missing)  # after the token's revision
+        for task_id in missing:
+            known = self._options.resume and (task_id in deleted or task_id in created)
+            if task_id in self._options.ids and not known:
+                raise TaskNotFoundError(task_id)
+        return [selection.gone(task_id, retry) for task_id, retry in deleted.items()]
 
     # -- behind
 
-    async def _catch_up(self) -> Batch | None:
+    async def _catch_up(self, ends: float) -> Batch | None:
         """Read on in the log; at its end, go live."""
         while self._position.revision < self._hub.head:
             changes = await self._hub.read(self._position.revision, _PAGE)
@@ -198,7 +217,8 @@ class Watch:
             matched = [change for change in changes if self._selection.matches(change)]
             if matched:
                 return Batch(matched, self._position)
-            await asyncio.sleep(0)
+            if await self._pause(ends):
+                return Batch((), self._position)
         if self._selection.done:
             return Batch((), self._position, done=True)
         self._feed = self._feeds.join(self, self._selection)
@@ -214,9 +234,8 @@ class Watch:
             self._leave_feed()
         self._wake_up()
 
-    def end(self, error: DomainError) -> None:
+    def end(self, _: DomainError) -> None:
         """Take note that nothing more will come."""
-        self._ended = error
         self._wake_up()
 
     def _take(self) -> Batch | None:

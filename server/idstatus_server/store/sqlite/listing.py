@@ -23,8 +23,9 @@ SELECT doc FROM tasks WHERE (root_id = :root OR id = :root) AND seq > :low AND s
 ORDER BY seq {order} LIMIT :limit"""
 # The first change after a revision holds, as its "before", the task at that revision.
 _FIRST_CHANGES = """
-SELECT before, min(revision) FROM log
-WHERE revision > :revision AND {seq} > :after AND {seq} <= :end GROUP BY seq"""
+SELECT seq, before, min(revision) FROM log
+WHERE revision > :revision AND {seq} > :after AND {seq} <= :end
+GROUP BY seq ORDER BY seq LIMIT :limit"""
 _FIRST_CHANGE = """
 SELECT before FROM log WHERE seq = ? AND revision > ? ORDER BY revision LIMIT 1"""
 _PAST_ALL = 1 << 62
@@ -76,11 +77,12 @@ def find_at(
     end = now[-1].seq if more else revision
     # Walk whichever is shorter: the changes since then, or the tasks of this page.
     seq = "+seq" if head - revision < end - page.after else "seq"
-    changed = db.execute(
-        _FIRST_CHANGES.format(seq=seq), {"revision": revision, "after": page.after, "end": end}
-    )
-    found = {task.seq: task for task in now if task.revision <= revision}
-    found |= {task.seq: task for task in (read_task(doc) for doc, _ in changed if doc)}
+    bounds = {"revision": revision, "after": page.after, "end": end, "limit": page.limit}
+    changed = db.execute(_FIRST_CHANGES.format(seq=seq), bounds).fetchall()
+    if len(changed) == page.limit:  # perhaps there are more: the page ends with these
+        more, end = True, changed[-1][0]
+    found = {task.seq: task for task in now if task.revision <= revision and task.seq <= end}
+    found |= {seq: read_task(before) for seq, before, _ in changed if before}
     return [found[seq] for seq in sorted(found)], end if more else 0
 
 
@@ -134,10 +136,9 @@ def _first_created(db: sqlite3.Connection, time: int) -> int:
 
     Creation times rise with ``seq``, so no index is needed.
     """
-    (low,), (high,) = (
-        db.execute("SELECT coalesce(min(seq), 0) FROM tasks").fetchone(),
-        db.execute("SELECT coalesce(max(seq), 0) + 1 FROM tasks").fetchone(),
-    )
+    low, high = db.execute("SELECT min(seq), max(seq) + 1 FROM tasks").fetchone()
+    if low is None:
+        return 0
     while low < high:
         middle = (low + high) // 2
         seq, created = db.execute(

@@ -146,6 +146,14 @@ class SqliteStore:
             for (doc,) in self._read("SELECT doc FROM tasks WHERE id = ?", task_id)
         }
 
+    async def deleted(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return those of the ids whose task was deleted, each with its retry."""
+        return {
+            task_id: retried_by
+            for task_id in ids
+            for (retried_by,) in self._read("SELECT retried_by FROM used_ids WHERE id = ?", task_id)
+        }
+
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
         """Return payloads and results by ``Task.seq``."""
         found = {seq: Bodies(*self._read(_BODIES, seq)[0]) for seq in seqs}

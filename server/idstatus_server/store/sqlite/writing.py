@@ -128,7 +128,8 @@ class SqliteTransaction:
         self._many("DELETE FROM tasks WHERE seq = ?", ((task.seq,) for task in gone))
         self._many("DELETE FROM payloads WHERE seq = ?", ((task.seq,) for task in gone))
         self._many("DELETE FROM results WHERE seq = ?", ((task.seq,) for task in gone))
-        self._many("INSERT INTO used_ids VALUES (?, ?)", ((task.id, task.seq) for task in gone))
+        used = ((task.id, task.seq, task.retried_by) for task in gone)
+        self._many("INSERT INTO used_ids VALUES (?, ?, ?)", used)
         new = (new_task_columns(task, document(task)) for task in kept if task.seq in created)
         self._many(_INSERT_TASK, new)
 

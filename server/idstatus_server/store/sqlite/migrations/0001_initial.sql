@@ -49,8 +49,12 @@ CREATE TABLE log (
 
 CREATE INDEX log_by_task ON log (seq, revision);
 
--- Ids of deleted tasks: an id is used once.
-CREATE TABLE used_ids (id TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- Ids of deleted tasks, for an id is used once, and the retry that each had.
+CREATE TABLE used_ids (
+  id TEXT PRIMARY KEY,
+  seq INTEGER NOT NULL,
+  retried_by TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE queues (name TEXT PRIMARY KEY, doc TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
