@@ -1,0 +1,21 @@
+"""The command line `idstatus`. Needs the extra `cli`: typer and rich."""
+
+import os
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command that `sys.argv` names."""
+    # At once, for to unwind beside gRPC's threads may take words. Nothing is left to clean up: what
+    # was said is flushed, and the runner, which has more to do, listens for itself.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    # What gRPC's core logs to stderr, we say in a line of our own.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        from idstatus.cli.app import run  # noqa: PLC0415  # typer and rich may be missing
+    except ModuleNotFoundError as error:
+        if error.name not in {"typer", "rich"}:
+            raise
+        sys.exit("idstatus: the command line needs more: pip install 'idstatus[cli]'")
+    run()

@@ -1,0 +1,87 @@
+"""The program: global options, commands, and what an error looks like."""
+
+import logging
+import os
+import sys
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from idstatus.cli import exits, output
+from idstatus.cli.commands import changing, creating, queues, reading, running, watching
+from idstatus.cli.options import span_option
+from idstatus.clients import DEFAULT_ADDRESS, DEFAULT_TIMEOUT, Client
+from idstatus.errors import IdstatusError
+
+app = typer.Typer(
+    name="idstatus",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=exits.HELP,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"idstatus {version('idstatus')}")
+        raise typer.Exit
+
+
+@app.callback()
+def connect(
+    ctx: typer.Context,
+    address: Annotated[
+        str,
+        typer.Option(metavar="TARGET", envvar="IDSTATUS_ADDRESS", help="Where the server listens."),
+    ] = DEFAULT_ADDRESS,
+    timeout: Annotated[
+        timedelta | None,
+        span_option("--timeout", help="How long a call may take; by default 10 s."),
+    ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """One trustworthy answer to: what became of task X?
+
+    A SPAN is a number and a unit, such as 500ms, 30s, 15m, 24h or 7d;
+    a number alone is in seconds.
+    """
+    # For example that a watch was interrupted and resumes.
+    logging.basicConfig(format="idstatus: %(message)s", level=logging.WARNING)
+    # It connects with the first call, so to ask for help needs no server.
+    ctx.obj = ctx.with_resource(Client(address, timeout=timeout or DEFAULT_TIMEOUT))
+
+
+app.command()(creating.create)
+app.command("exec", context_settings=creating.EXEC_SETTINGS)(creating.exec_)
+app.command()(reading.get)
+app.command("list")(reading.list_)
+app.command()(reading.wait)
+app.command()(watching.watch)
+app.command()(changing.cancel)
+app.command()(changing.retry)
+app.command()(changing.delete)
+app.add_typer(queues.app, name="queues")
+app.command()(running.runner)
+
+
+def run() -> None:
+    """Run the program; whatever the server refuses is one line on stderr and an exit status."""
+    try:
+        app()
+    except IdstatusError as error:
+        output.complain(error)
+        sys.exit(exits.of_error(error))
+    except UnicodeEncodeError as error:
+        output.complain(f"this cannot be said in {error.encoding}: {error.object!a}")
+        sys.exit(exits.USAGE)
+    except OSError as error:
+        output.complain(f"cannot print: {error.strerror}")
+        # What is left in the buffer cannot be printed either, so the interpreter must not try.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(exits.FAILED)

@@ -1,0 +1,94 @@
+"""`queues`: the list, and what one can do to a queue."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from idstatus.cli import options, output, parsing, words
+from idstatus.cli.json_lines import say_json
+from idstatus.clients import Client
+from idstatus.models.enums import Status
+from idstatus.models.queue import Queue
+
+app = typer.Typer()
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The queue.")]
+
+
+@app.callback(invoke_without_command=True)
+def queues(ctx: typer.Context, as_json: options.Json = False) -> None:
+    """List the queues, or look after one: pause, resume, limit, keep."""
+    if ctx.invoked_subcommand is not None:
+        return
+    client: Client = ctx.obj
+    _show(client.queues(), as_json=as_json)
+
+
+@app.command()
+def pause(ctx: typer.Context, name: Name, as_json: options.Json = False) -> None:
+    """Hold a queue's tasks back; running ones go on."""
+    client: Client = ctx.obj
+    _show([client.update_queue(name, paused=True)], as_json=as_json)
+
+
+@app.command()
+def resume(ctx: typer.Context, name: Name, as_json: options.Json = False) -> None:
+    """Hand a paused queue's tasks out again."""
+    client: Client = ctx.obj
+    _show([client.update_queue(name, paused=False)], as_json=as_json)
+
+
+@app.command()
+def limit(
+    ctx: typer.Context,
+    name: Name,
+    max_running: Annotated[
+        int, typer.Argument(metavar="N", min=0, max=2**31 - 1, help="0: without a limit.")
+    ],
+    as_json: options.Json = False,
+) -> None:
+    """Let at most N of a queue's tasks run at once."""
+    client: Client = ctx.obj
+    _show([client.update_queue(name, max_running=max_running)], as_json=as_json)
+
+
+@app.command()
+def keep(
+    ctx: typer.Context,
+    name: Name,
+    retention: Annotated[
+        str, typer.Argument(metavar="SPAN|default", help="default: as long as the server says.")
+    ],
+    as_json: options.Json = False,
+) -> None:
+    """Keep a queue's ended tasks for so long."""
+    client: Client = ctx.obj
+    if retention == "default":
+        queue = client.update_queue(name, retention="default")
+    else:
+        queue = client.update_queue(name, retention=parsing.span(retention))
+    _show([queue], as_json=as_json)
+
+
+def _show(found: Iterable[Queue], *, as_json: bool) -> None:
+    if as_json:
+        for queue in found:
+            say_json(queue)
+        return
+    statuses = (status.upper() for status in Status)
+    listing = output.Listing("QUEUE", *statuses, "OLDEST", "SETTINGS")
+    for queue in found:
+        counts = (str(getattr(queue.counts, status)) for status in Status)
+        oldest = words.span(queue.oldest_queued_age) if queue.oldest_queued_age else ""
+        listing.add(queue.name, *counts, oldest, last=_settings(queue))
+    listing.show()
+
+
+def _settings(queue: Queue) -> str:
+    settings = (
+        "paused" if queue.paused else "",
+        f"at most {queue.max_running} running" if queue.max_running else "",
+        f"kept for {words.span(queue.retention)}" if queue.retention else "",
+    )
+    return ", ".join(filter(None, settings))

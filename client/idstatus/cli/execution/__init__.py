@@ -1,0 +1,1 @@
+"""Running what a task carries as a real process."""

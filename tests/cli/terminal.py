@@ -1,0 +1,74 @@
+"""A pseudo-terminal with a program in it."""
+
+import os
+import pty
+import subprocess
+import sys
+import termios
+from collections.abc import Mapping
+from typing import Self
+
+import pexpect
+import pyte
+from cli.program import ENVIRON, LIMIT
+from pexpect.fdpexpect import fdspawn
+
+COLUMNS, LINES = 160, 50
+
+# Makes the terminal on stdin the program's own, so that Ctrl-C reaches it. pexpect.spawn does so
+# between fork and exec, in Python, which may crash beside gRPC's threads.
+_TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class Terminal:
+    """Runs a program in a terminal; use it in a `with` block."""
+
+    def __init__(
+        self, *command: str, columns: int = COLUMNS, environ: Mapping[str, str] = ENVIRON
+    ) -> None:
+        ours, its = pty.openpty()
+        termios.tcsetwinsize(its, (LINES, columns))
+        self._fd = ours
+        self._spawn = fdspawn(ours, timeout=LIMIT, encoding="utf-8")
+        self._process = subprocess.Popen(
+            [sys.executable, "-ISc", _TAKE_TERMINAL, *command],
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            env=environ,
+            start_new_session=True,
+        )
+        os.close(its)
+
+    def shows(self, pattern: str) -> str:
+        """Return what matches a pattern, once it is shown."""
+        self._spawn.expect(pattern)
+        return str(self._spawn.after)
+
+    def ctrl_c(self) -> None:
+        """Press Ctrl-C."""
+        os.write(self._fd, b"\x03")
+
+    def ends(self) -> tuple[int, str]:
+        """Return the program's exit status, once it has ended, and what was not yet read."""
+        self._spawn.expect(pexpect.EOF)
+        return self._process.wait(LIMIT), str(self._spawn.before)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._fd)
+
+
+def screen(output: str) -> list[str]:
+    """Return what a terminal shows after some output."""
+    shown = pyte.Screen(COLUMNS, LINES)
+    pyte.Stream(shown).feed(output)
+    return [line.rstrip() for line in shown.display]
