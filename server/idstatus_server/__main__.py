@@ -102,8 +102,9 @@ async def serve(settings: config.Config) -> RpcServer:
             timers.append(Timers(store, ledger, clock, settings.retention))
             where = ", ".join(bound)
             said = f"listens on {where}, stores in {settings.store}"
+            told = _hear_signals()
             print(f"idstatus-server {version('idstatus')} {said}", flush=True)  # noqa: T201
-            await _told_to_stop(ledger)
+            await _told_to_stop(told, ledger)
             _log.info("draining")
             await server.drain(settings.grace / SECOND)
         finally:
@@ -113,8 +114,8 @@ async def serve(settings: config.Config) -> RpcServer:
     return server
 
 
-async def _told_to_stop(ledger: Ledger) -> None:
-    """Return on the first SIGTERM or SIGINT; the second one ends the process at once."""
+def _hear_signals() -> asyncio.Future[None]:
+    """Return what the first SIGTERM or SIGINT completes; the second ends the process at once."""
     loop = asyncio.get_running_loop()
     told: asyncio.Future[None] = loop.create_future()
 
@@ -126,6 +127,11 @@ async def _told_to_stop(ledger: Ledger) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
+    return told
+
+
+async def _told_to_stop(told: asyncio.Future[None], ledger: Ledger) -> None:
+    """Return when the server is told to stop; raise the bug that stops it, if there is one."""
     failed = asyncio.create_task(ledger.failed())
     await asyncio.wait({told, failed}, return_when=asyncio.FIRST_COMPLETED)
     if failed.done():

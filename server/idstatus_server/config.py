@@ -13,6 +13,7 @@ from idstatus_server.timers import Retention
 
 _UNITS = {"ms": SECOND // 1000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
 _UNITS["d"] = 24 * _UNITS["h"]
+_LONGEST = 36_500 * _UNITS["d"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,10 @@ def span(text: str) -> int:
     match = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is not a span such as 30s, 15m, 24h or 7d")
-    return int(match[1]) * _UNITS[match[2]]
+    value = int(match[1]) * _UNITS[match[2]]
+    if value > _LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than 36500d")
+    return value
 
 
 def _count(text: str) -> int:
@@ -98,11 +102,15 @@ def _count(text: str) -> int:
 
 
 def _addresses(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    addresses = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not addresses:
+        raise argparse.ArgumentTypeError("there must be at least one address")
+    return addresses
 
 
 def _store(text: str) -> str:
-    if not text.startswith("sqlite:///"):
+    path = text.removeprefix("sqlite:///")
+    if path == text or not path or path.endswith("/"):
         raise argparse.ArgumentTypeError(f"{text!r} is not sqlite:///PATH or sqlite:///:memory:")
     return text
 

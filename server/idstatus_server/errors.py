@@ -19,7 +19,7 @@ DomainError
 StartError
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 
@@ -169,14 +169,29 @@ class Violation(NamedTuple):
 
 
 class InvalidFieldError(InvalidError):
-    """One or more fields break their rules; ``violations`` lists each fault."""
+    """One or more fields break their rules; ``violations`` lists each fault.
+
+    An error travels in the trailing metadata, of which clients take 8 KiB: of very many
+    faults, the first are told.
+    """
 
     reason = "INVALID_FIELD"
 
     def __init__(self, violations: Sequence[Violation]) -> None:
-        faults = "; ".join(f"{v.field}: {v.description}" for v in violations)
-        super().__init__(faults, fields=",".join(v.field for v in violations), faults=faults)
-        self.violations = tuple(violations)
+        self.violations = tuple(_first(violations, characters=2000))
+        faults = "; ".join(f"{v.field}: {v.description}" for v in self.violations[:3])
+        if len(violations) > 3:
+            faults += f"; and {len(violations) - 3} more"
+        fields = ",".join(v.field for v in self.violations)
+        super().__init__(faults, fields=fields, faults=faults)
+
+
+def _first(violations: Sequence[Violation], characters: int) -> Iterator[Violation]:
+    for violation in violations:
+        yield violation
+        characters -= len(violation.field) + len(violation.description)
+        if characters <= 0:
+            return
 
 
 class InvalidTokenError(InvalidError):

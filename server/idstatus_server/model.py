@@ -32,7 +32,7 @@ class RetryPolicy(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def delay(self, retry_number: int) -> int:
         """Return the delay before the retry of the chain's task ``retry_number``."""
         ceiling = self.max_retry_delay or _YEAR
-        growth = self.backoff_multiplier**retry_number
+        growth = self.backoff_multiplier ** min(retry_number, 100)  # far past any ceiling
         return int(min(self.retry_delay * growth, ceiling))
 
 
@@ -67,6 +67,15 @@ class LateReport(Struct, frozen=True, omit_defaults=True, kw_only=True):
     outcome: Outcome
 
 
+def message_size(task: "Task", payload: bytes) -> int:
+    """Return about how many bytes a message with the task takes."""
+    return len(payload) + len(msgspec.json.encode(task)) + _REST_OF_TASK
+
+
+# Times, lease and transitions that a task gets later.
+_REST_OF_TASK = 512
+
+
 class Transition(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One change of a task's status."""
 
@@ -83,8 +92,8 @@ class Task(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     ``seq`` is the revision of its creation: it numbers the tasks in order.
     ``queued_revision`` gives its place in the queue. ``deadline`` is when its
-    timeout passes. ``size`` counts payload and labels. ``result_digest`` lets a
-    repeated report be told from another.
+    timeout passes. ``size`` is about that of the message that carries it, in bytes.
+    ``result_digest`` lets a repeated report be told from another.
     """
 
     id: str
@@ -166,12 +175,6 @@ class Task(Struct, frozen=True, omit_defaults=True, kw_only=True):
             **fresh,
         )
 
-    def as_cancelled(self) -> "Task":
-        """Return the id and status of a cancelled task as its cancellation left them."""
-        last = self.transitions[-1]
-        execution = Execution.MAY_BE_RUNNING if self.start_time else Execution.NOT_STARTED
-        return replace(self, revision=last.revision, update_time=last.time, execution=execution)
-
 
 class Kind(IntEnum):
     """What kind of change; the numbers are those of the schema."""
@@ -194,6 +197,49 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
     kind: Kind
     task: Task
     before: Task | None = None
+
+
+class Stand(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """How a cancelled task stood when that was answered."""
+
+    id: str
+    execution: Execution
+    revision: int
+    update_time: int
+
+    @classmethod
+    def of(cls, task: Task) -> "Stand":
+        """Take it from the task as it stands."""
+        return cls(
+            id=task.id,
+            execution=task.execution,
+            revision=task.revision,
+            update_time=task.update_time,
+        )
+
+    def task(self) -> Task:
+        """Return the id and status of the task as it stood."""
+        return Task(
+            id=self.id,
+            status=Status.CANCELLED,
+            reason=Reason.CLIENT_REQUEST,
+            execution=self.execution,
+            revision=self.revision,
+            update_time=self.update_time,
+            queue="",
+            timeout=0,
+        )
+
+
+class Answer(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a request was answered: the tasks that it made or claimed, or how they stood.
+
+    ``total`` counts what a batch has cancelled.
+    """
+
+    ids: tuple[str, ...] = ()
+    stands: tuple[Stand, ...] = ()
+    total: int = 0
 
 
 class Queue(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -221,7 +267,7 @@ class Filter(Struct, frozen=True, omit_defaults=True, kw_only=True):
     labels: dict[str, str] = {}
     root_id: str = ""
     created_from: int = 0
-    created_before: int = 0
+    created_before: int | None = None
     has_late_report: bool | None = None
 
     @property
@@ -245,7 +291,7 @@ class Filter(Struct, frozen=True, omit_defaults=True, kw_only=True):
             and (not self.statuses or task.status in self.statuses)
             and (not self.root_id or task.root_id == self.root_id)
             and task.create_time >= self.created_from
-            and (not self.created_before or task.create_time < self.created_before)
+            and (self.created_before is None or task.create_time < self.created_before)
             and (
                 self.has_late_report is None
                 or (task.late_report is not None) == self.has_late_report

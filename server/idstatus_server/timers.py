@@ -21,10 +21,12 @@ from idstatus_server.store.base import Store
 _log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
-# The timer looks at the clock this often, in seconds. A look that comes much later
-# means that the process stood still, or that the clock was set.
-_TICK = 1.0
-_STOOD_STILL = 5 * SECOND
+# The timer looks at least this often whether there is something to do, in seconds.
+_TICK = 0.5
+# The heart beats this often, in seconds. A beat that comes much later means that the
+# process stood still, or that the clock was set.
+_BEAT = 0.25
+_STOOD_STILL = 1 * SECOND
 _AFTER_ERROR = 1.0
 _COMPACT_AT_ONCE = 2000
 
@@ -49,8 +51,11 @@ class Timers:
         self._retention = retention
         self._next_wake: int | None = None
         self._earlier = asyncio.Event()
-        self._last_look = 0
+        self._last_beat = 0
+        self._away = True
+        self._outages = 0
         self._jobs = [
+            asyncio.create_task(self._beat(), name="heartbeat"),
             asyncio.create_task(self._always(self._act), name="timers"),
             asyncio.create_task(self._always(self._clean_up), name="retention"),
         ]
@@ -80,6 +85,35 @@ class Timers:
                 _log.exception("a timer failed")
                 await asyncio.sleep(_AFTER_ERROR)
 
+    # -- downtime
+
+    async def _beat(self) -> None:
+        while True:
+            self._notice_absence()
+            await asyncio.sleep(_BEAT)
+
+    def _notice_absence(self) -> None:
+        """Take note if the process stood still, or the store was out of reach."""
+        now, outages = self._clock(), self._ledger.outages
+        stood_still = not -_STOOD_STILL < now - self._last_beat < _STOOD_STILL
+        self._away = self._away or stood_still or outages != self._outages
+        self._last_beat, self._outages = now, outages
+
+    async def _forgive_downtime(self) -> None:
+        """Postpone what would expire if runners could not reach us for a while."""
+        self._notice_absence()
+        if not self._away:
+            return
+        self._away = False
+        try:
+            after = 0
+            while running := await self._store.running(after, _AT_ONCE):
+                await self._ledger.submit(PostponeExpiry([task.id for task in running]))
+                after = running[-1].seq
+        except DomainError:
+            self._away = True
+            raise
+
     # -- due and expire
 
     async def _act(self) -> None:
@@ -91,19 +125,9 @@ class Timers:
             await self._ledger.submit(MakeDue([task.id for task in due]))
         expired = await self._store.awake(Status.RUNNING, now, _AT_ONCE)
         if expired:
-            await self._ledger.submit(Expire([task.id for task in expired]))
+            await self._ledger.submit(Expire([task.id for task in expired], now + _STOOD_STILL))
         if not due and not expired:
             await self._sleep()
-
-    async def _forgive_downtime(self) -> None:
-        """Postpone what would expire if runners could not reach us for a while."""
-        now = self._clock()
-        if not -_STOOD_STILL < now - self._last_look < _STOOD_STILL:
-            after = 0
-            while running := await self._store.running(after, _AT_ONCE):
-                await self._ledger.submit(PostponeExpiry([task.id for task in running]))
-                after = running[-1].seq
-        self._last_look = self._clock()
 
     async def _sleep(self) -> None:
         self._earlier.clear()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Kind, Queue, Task, Transition, replace
-from idstatus_server.store.base import Answer, Loaded, Needs, Store, Writes
+from idstatus_server.store.base import Loaded, Needs, Remembered, Store, Writes
 
 SECOND = 1_000_000
 
@@ -23,7 +23,7 @@ class Author:
         payloads: Mapping[str, bytes] | None = None,
         copies: Mapping[str, Task] | None = None,
         results: Mapping[int, bytes] | None = None,
-        answers: Mapping[str, Answer] | None = None,
+        answers: Mapping[str, Remembered] | None = None,
         queues: tuple[Queue, ...] = (),
     ) -> list[Task]:
         """Commit (kind, before, after) as one unit; return the tasks as they now stand."""

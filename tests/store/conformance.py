@@ -10,8 +10,8 @@ from store.author import SECOND, Author
 
 from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Filter, Kind, Queue, Task, replace
-from idstatus_server.store.base import Answer, Bodies, Head, Needs, Page, Store, Writes
+from idstatus_server.model import Answer, Filter, Kind, Queue, Task, replace
+from idstatus_server.store.base import Bodies, Head, Needs, Page, Remembered, Store, Writes
 
 OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
 NOTHING = Writes((), (), {}, {}, {}, {}, (), 0)
@@ -96,6 +96,28 @@ class Loads(Fixtures):
         assert (set(loaded.tasks), set(loaded.used)) == (set(), {"a"})
         assert await store.tasks(["a"]) == {}
 
+    async def test_a_deleted_task_is_recalled_and_tells_its_retry(
+        self, store: Store, author: Author
+    ) -> None:
+        here = await author.create("here")
+        gone = await author.create("gone", status=Status.ERROR, end_time=1, retried_by="next")
+        await author.delete(gone)
+        loaded = await author.load(Needs(recalled=frozenset({"here", "gone", "never"})))
+        assert loaded.recalled["here"] == here
+        assert loaded.recalled["gone"].transitions == gone.transitions
+        assert set(loaded.recalled) == {"here", "gone"}
+        assert await store.deleted(["here", "gone", "never"]) == {"gone": "next"}
+
+    async def test_a_copy_outlives_its_source_that_goes_in_the_same_commit(
+        self, store: Store, author: Author
+    ) -> None:
+        new = Task(id="a", queue="q", timeout=1, status=Status.ERROR, end_time=1)
+        (old,) = await author.commit((Kind.TRANSITION, None, new), payloads={"a": b"in"})
+        again = Task(id="b", queue="q", timeout=1)
+        changes = ((Kind.TRANSITION, None, again), (Kind.DELETED, old, old))
+        copy, _ = await author.commit(*changes, copies={"b": old})
+        assert await store.bodies([old.seq, copy.seq]) == {copy.seq: Bodies(b"in")}
+
     async def test_a_unique_key_is_held_until_the_task_ends(self, author: Author) -> None:
         task = await author.create("a", unique_key="k")
         needs = Needs(unique_keys=frozenset({"k"}))
@@ -115,7 +137,7 @@ class Loads(Fixtures):
         assert (await author.load(Needs(unique_keys=frozenset({"k"})))).key_holders == {"k": "b"}
 
     async def test_answers_are_remembered(self, author: Author) -> None:
-        answer = Answer(b"print", ("a", "b"), 7)
+        answer = Remembered(b"print", Answer(ids=("a", "b"), total=7))
         await author.commit(answers={"r": answer})
         assert (await author.load(Needs(request_ids=frozenset({"r", "s"})))).answers == {
             "r": answer
@@ -316,7 +338,7 @@ class Duties(Fixtures):
 
     async def test_old_request_ids_are_forgotten(self, store: Store, author: Author) -> None:
         for name in "abc":
-            await author.commit(answers={name: Answer(b"", ())})
+            await author.commit(answers={name: Remembered(b"", Answer())})
         assert await store.forget(author.now, 9) == 2
         loaded = await author.load(Needs(request_ids=frozenset("abc")))
         assert set(loaded.answers) == {"c"}

@@ -212,7 +212,9 @@ class BatchCreateTasksResponse(_message.Message):
     TASKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]:
-        """The tasks in the order of the requests (BASIC view)."""
+        """The tasks in the order of the requests (BASIC view, or STATUS view if they would
+        not fit into 3 MiB).
+        """
 
     def __init__(
         self,
@@ -893,7 +895,9 @@ class TaskChange(_message.Message):
 
     @_builtins.property
     def task(self) -> _task_pb2.Task:
-        """The task after the change, in the views beyond STATUS."""
+        """The task after the change, in the views beyond STATUS. A task that was deleted
+        meanwhile is shown without its payload and result.
+        """
 
     def __init__(
         self,

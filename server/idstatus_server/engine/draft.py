@@ -14,8 +14,8 @@ from idstatus_server.errors import (
     TaskNotRunningError,
 )
 from idstatus_server.lifecycle import Event, IllegalEventError, Reason, State, Status
-from idstatus_server.model import Change, Kind, Queue, Task, Transition, replace
-from idstatus_server.store.base import Answer, Loaded, Writes
+from idstatus_server.model import Answer, Change, Kind, Queue, Task, Transition, replace
+from idstatus_server.store.base import Loaded, Remembered, Writes
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -34,7 +34,8 @@ class Draft:
         self._tasks: dict[str, Task | None] = dict(loaded.tasks)
         self._used = set(loaded.used)
         self._holders = dict(loaded.key_holders)
-        self._known_answers = dict(loaded.answers)
+        self._remembered = dict(loaded.answers)
+        self._recalled = dict(loaded.recalled)
         self._queues = dict(loaded.queues)
         self._running = dict(loaded.running)
         self._claimable = {queue: iter(tasks) for queue, tasks in loaded.claimable.items()}
@@ -44,7 +45,7 @@ class Draft:
         self._payloads: dict[int, bytes] = {}
         self._copies: dict[int, int] = {}
         self._results: dict[int, bytes] = {}
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, Remembered] = {}
         self._new_queues: dict[str, Queue] = {}
         self._undo: list[tuple[MutableMapping[Any, Any], Any, Any]] = []
 
@@ -74,10 +75,20 @@ class Draft:
         Raises:
             RequestIdReusedError: the id was used with another body.
         """
-        answer = self._known_answers.get(request_id) if request_id else None
-        if answer is not None and answer.fingerprint != fingerprint:
+        known = self._remembered.get(request_id) if request_id else None
+        if known is None:
+            return None
+        if known.fingerprint != fingerprint:
             raise RequestIdReusedError(request_id)
-        return answer
+        return known.answer
+
+    def recall(self, task_id: str) -> Task:
+        """Return a task as it stands or, if it is gone, as it last was.
+
+        Raises:
+            TaskNotFoundError: the log does not reach back to its end.
+        """
+        return self._recalled.get(task_id) or self.task(task_id)
 
     def queue(self, name: str) -> Queue | None:
         """Return a queue's settings."""
@@ -192,11 +203,10 @@ class Draft:
         self._set(self._queues, queue.name, queue)
         self._set(self._new_queues, queue.name, queue)
 
-    def remember(self, request_id: str, answer: Answer) -> None:
+    def remember(self, request_id: str, remembered: Remembered) -> None:
         """Remember what a request was answered, for its repeats."""
-        if request_id:
-            self._set(self._known_answers, request_id, answer)
-            self._set(self._answers, request_id, answer)
+        self._set(self._remembered, request_id, remembered)
+        self._set(self._answers, request_id, remembered)
 
     @contextmanager
     def unit(self) -> Iterator[None]:

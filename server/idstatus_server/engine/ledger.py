@@ -62,7 +62,8 @@ class Ledger:
     """Takes commands and commits them.
 
     ``publish`` is called with the changes of each commit, in order, after they
-    are on disk and before their commands are answered.
+    are on disk and before their commands are answered. ``outages`` counts the commits
+    that the store could not take.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Ledger:
         self._waiting: deque[_Pending] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
+        self.outages = 0
         self._worker = asyncio.create_task(self._work(), name="ledger")
 
     async def submit(self, command: Command[R_co]) -> R_co:
@@ -135,6 +137,7 @@ class Ledger:
         try:
             changes = await self._commit(batch)
         except DomainError as error:
+            self.outages += 1
             _refuse(batch, error)
         except Exception as error:  # noqa: BLE001  # the callers must hear of it
             _log.exception("a commit failed")
@@ -165,10 +168,10 @@ class Ledger:
 
     async def _load(self, transaction: Transaction, batch: list[_Pending]) -> Draft:
         loaded = await transaction.load(_union([pending.command.needs() for pending in batch]))
-        answered = {i for answer in loaded.answers.values() for i in answer.ids}
-        if answered - loaded.tasks.keys():
-            more = await transaction.load(Needs(ids=frozenset(answered)))
-            loaded = loaded._replace(tasks={**loaded.tasks, **more.tasks})
+        answered = {i for known in loaded.answers.values() for i in known.answer.ids}
+        if answered:
+            more = await transaction.load(Needs(recalled=frozenset(answered)))
+            loaded = loaded._replace(recalled=more.recalled)
         # Time never runs backwards in the store, even if the clock does.
         return Draft(transaction.head, max(self._clock(), transaction.time), loaded)
 
@@ -176,12 +179,14 @@ class Ledger:
 def _union(needs: Sequence[Needs]) -> Needs:
     if len(needs) == 1:
         return needs[0]
+    ids = frozenset[str]().union(*(need.ids for need in needs))
     claims: dict[str, int] = {}
     for need in needs:
         for queue, tasks in need.claims.items():
-            claims[queue] = claims.get(queue, 0) + tasks
+            # A claim looks past the tasks that other commands of the commit may take away.
+            claims[queue] = claims.get(queue, len(ids)) + tasks
     return Needs(
-        ids=frozenset().union(*(need.ids for need in needs)),
+        ids=ids,
         unique_keys=frozenset().union(*(need.unique_keys for need in needs)),
         request_ids=frozenset().union(*(need.request_ids for need in needs)),
         queues=frozenset().union(*(need.queues for need in needs)),

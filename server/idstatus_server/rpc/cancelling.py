@@ -57,16 +57,12 @@ class Cancelling:
             return _answer(recalled)
         ids = await self._matching(wanted)
         size = self._limits.batch
-        shown: list[Task] = []
-        total = 0
+        done = Cancelled()
         while len(ids) > size:
-            part = CancelBatch(ids[:size], batch.message, total)
-            done = await self._ledger.submit(part)
-            ids, total = ids[size:], done.total
-            shown = shown or [task for task in done.results if isinstance(task, Task)]
-        part = CancelBatch(ids, batch.message, total, batch.key)
-        done = await self._ledger.submit(part)
-        return _answer(Cancelled(shown or done.results, done.total), only_tasks=True)
+            done = await self._ledger.submit(CancelBatch(ids[:size], batch.message, done))
+            ids = ids[size:]
+        part = CancelBatch(ids, batch.message, done, batch.key)
+        return _answer(await self._ledger.submit(part), only_tasks=True)
 
     async def _matching(self, wanted: Filter) -> Sequence[str]:
         """Return the ids of all unfinished tasks that match."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from idstatus.v1 import runner_service_pb2 as pb
 from idstatus_server.engine import Ledger
-from idstatus_server.engine.commands import Claim
+from idstatus_server.engine.commands import Claim, Claimed
 from idstatus_server.limits import DEFAULT_QUEUE
 from idstatus_server.model import Task
 from idstatus_server.rpc import encode
@@ -27,17 +27,17 @@ class Claiming:
         ends = asyncio.get_running_loop().time() + patience
         while True:
             mark = self.arrivals.mark()
-            tasks = await self.claim_now(command)
+            claimed = await self.claim_now(command)
             left = ends - asyncio.get_running_loop().time()
-            if tasks or left <= 0:
-                return tasks
+            if claimed.tasks or claimed.repeated or left <= 0:
+                return claimed.tasks
             await self.arrivals.wait(command.queues, mark, left)
 
-    async def claim_now(self, command: Claim) -> Sequence[Task]:
+    async def claim_now(self, command: Claim) -> Claimed:
         """Claim what there is."""
         claimed = await self._ledger.submit(command)
         self.arrivals.limited(claimed.limited)
-        return claimed.tasks
+        return claimed
 
     async def encode(self, tasks: Sequence[Task]) -> pb.ClaimTasksResponse:
         """Return claims, with the tasks' payloads."""

@@ -59,7 +59,7 @@ def new_task(fields: Fields, request: tasks.CreateTaskRequest, now: int) -> NewT
         labels=dict(request.labels),
         unique_key=fields.text("unique_key", request.unique_key, limits.short_text),
         delay=fields.span("delay", request, 0, limits.delay),
-        run_time=fields.time("run_time", request, latest=now + limits.delay),
+        run_time=fields.time("run_time", request, latest=now + limits.delay) or 0,
         timeout=fields.span(
             "timeout", request, limits.min_timeout, limits.timeout, limits.default_timeout
         ),
@@ -74,10 +74,10 @@ def _labels(fields: Fields, labels: Any, *, field: str = "labels") -> None:
     if len(labels) > limits.labels:
         fields.fault(field, f"must be at most {limits.labels}, are {len(labels)}")
     for key, value in labels.items():
-        if not 1 <= len(key) <= limits.label_key:
-            fields.fault(field, f"keys must have 1 to {limits.label_key} characters: {key[:80]!r}")
+        if not 1 <= len(key) <= limits.label_key or "\0" in key:
+            rule = f"keys must have 1 to {limits.label_key} characters, none of them NUL"
+            fields.fault(field, f"{rule}: {key[:80]!r}")
         fields.text(f"{field}[{key[:80]}]", value, limits.label_value)
-        fields.text(field, key, limits.label_key + limits.short_text)
 
 
 def _retry_policy(outer: Fields, request: tasks.CreateTaskRequest) -> RetryPolicy | None:
@@ -115,7 +115,7 @@ def task_filter(outer: Fields, wanted: task_pb2.TaskFilter) -> Filter:
         statuses=frozenset(Status(s) for s in map(int, wanted.statuses) if s in _STATUSES),
         labels=dict(wanted.labels),
         root_id=wanted.root_id,
-        created_from=span.time("start", wanted.create_time),
+        created_from=span.time("start", wanted.create_time) or 0,
         created_before=span.time("end", wanted.create_time),
         has_late_report=wanted.has_late_report if wanted.HasField("has_late_report") else None,
     )

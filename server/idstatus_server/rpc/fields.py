@@ -81,7 +81,8 @@ class Fields:
         if not message.HasField(field):
             return default
         value: Duration = getattr(message, field)
-        if abs(value.seconds) > _LONGEST or abs(value.nanos) >= 10**9:
+        mixed = value.seconds * value.nanos < 0
+        if abs(value.seconds) > _LONGEST or abs(value.nanos) >= 10**9 or mixed:
             self.fault(field, "is not a valid duration")
             return default
         span = value.seconds * SECOND + int(value.nanos / 1000)
@@ -91,14 +92,18 @@ class Fields:
             )
         return span
 
-    def time(self, field: str, message: Any, latest: int | None = None) -> int:
-        """Return the time in ``message.field``, 0 if it is unset."""
+    def wait(self, message: Any, default: int) -> int:
+        """Return how long a call may wait; what is too long is lowered."""
+        return min(self.span("wait", message, 0, _LONGEST * SECOND, default), self.limits.max_wait)
+
+    def time(self, field: str, message: Any, latest: int | None = None) -> int | None:
+        """Return the time in ``message.field``, or None if it is unset."""
         if not message.HasField(field):
-            return 0
+            return None
         value: Timestamp = getattr(message, field)
         if not (_FIRST <= value.seconds <= _LAST and 0 <= value.nanos < 10**9):
             self.fault(field, "is not a valid time")
-            return 0
+            return None
         time = value.seconds * SECOND + value.nanos // 1000
         if latest is not None and time > latest:
             self.fault(field, "lies too far ahead")

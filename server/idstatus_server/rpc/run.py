@@ -67,6 +67,7 @@ class RunSession:
         Raises:
             DomainError: the stream has ended; what was claimed on it stays leased.
         """
+        self._hub.attach(self)
         reader = asyncio.create_task(self._read(requests))
         claimer = asyncio.create_task(self._claim())
         writer = asyncio.create_task(self._write())
@@ -89,6 +90,7 @@ class RunSession:
             await asyncio.gather(*jobs, *self._handling, return_exceptions=True)
             self._ended.cancel()
             self._hub.leave(self, ids=self._held)
+            self._hub.detach(self)
 
     # -- what the hub tells
 
@@ -154,7 +156,17 @@ class RunSession:
         else:
             finished = await self._desk.finish(request.finish, self._context)
             self._push(pb.RunResponse(tag=request.tag, finish=finished))
-            self._release([report.id for report in request.finish.reports])
+            await self._release_reported(request.finish.reports, finished)
+
+    async def _release_reported(
+        self, reports: Sequence[pb.Report], finished: pb.FinishTasksResponse
+    ) -> None:
+        """Let go of the tasks reported, but not of those that run on: their reports were wrong."""
+        pairs = list(zip(reports, finished.results, strict=True))
+        refused = [report.id for report, result in pairs if result.HasField("error")]
+        found = (await self._desk.claiming.store.tasks(refused)).values()
+        run_on = {task.id for task in found if task.status is Status.RUNNING}
+        self._release([report.id for report, _ in pairs if report.id not in run_on])
 
     def _handled(self, handling: asyncio.Task[None]) -> None:
         self._handling.discard(handling)
@@ -174,7 +186,7 @@ class RunSession:
                 continue
             mark = self._desk.claiming.arrivals.mark()
             wanted = self._wanted_now(room)
-            tasks = await self._desk.claiming.claim_now(wanted)
+            tasks = (await self._desk.claiming.claim_now(wanted)).tasks
             if tasks:
                 claims = await self._desk.claiming.encode(tasks)
                 self._push(pb.RunResponse(claims=claims))

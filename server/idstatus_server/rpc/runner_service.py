@@ -32,8 +32,7 @@ class RunnerService:
     ) -> pb.ClaimTasksResponse:
         """Claim tasks, waiting for the first if asked to."""
         fields = Fields(self._limits)
-        longest = self._limits.max_wait
-        wait = fields.span("wait", request, 0, self._limits.timeout)
+        wait = fields.wait(request, default=0)
         command = Claim(
             queues=wanted_queues(fields, request.queues),
             max_tasks=fields.number("max_tasks", request.max_tasks or 1, 1, self._limits.batch),
@@ -43,7 +42,7 @@ class RunnerService:
             key=decode.request_key(fields, request),
         )
         fields.check()
-        patience = call_patience(context, min(wait, longest))
+        patience = call_patience(context, wait)
         return await self._claiming.encode(await self._claiming.claim(command, patience))
 
     async def extend_leases(

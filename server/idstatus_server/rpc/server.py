@@ -95,7 +95,8 @@ def _options(limits: Limits, max_message_bytes: int) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", -1),  # answers are bounded by what they carry
-        ("grpc.max_concurrent_streams", limits.watches + limits.in_flight),
+        # Past our own limits, calls must reach the guard: gRPC would let them wait unheard.
+        ("grpc.max_concurrent_streams", limits.watches + limits.in_flight + _HEALTH_STREAMS),
         ("grpc.so_reuseport", 0),
         # A client may ping every 10 s, with or without calls.
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),

@@ -8,7 +8,7 @@ from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.cancelling import Cancelling
 from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
-from idstatus_server.rpc.listing import Listing
+from idstatus_server.rpc.listing import MAX_ANSWER, Listing
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.rpc.watching import Watching
@@ -52,7 +52,8 @@ class TaskService:
         key = decode.request_key(fields, request)
         fields.check()
         tasks = await self._ledger.submit(Create(items, key))
-        return pb.BatchCreateTasksResponse(tasks=[encode.task(t, encode.BASIC) for t in tasks])
+        view = encode.BASIC if sum(t.size for t in tasks) < MAX_ANSWER else encode.STATUS
+        return pb.BatchCreateTasksResponse(tasks=[encode.task(t, view) for t in tasks])
 
     async def get_task(self, request: pb.GetTaskRequest, _: Context) -> pb.GetTaskResponse:
         """Return a task."""

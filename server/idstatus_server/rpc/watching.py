@@ -128,10 +128,9 @@ class Watching:
         fields = Fields(self._limits)
         fields.id("id", request.id)
         view = decode.view(fields, request.view, encode.FULL)
-        longest = self._limits.max_wait
-        wait = fields.span("wait", request, 0, self._limits.timeout, longest)
+        wait = fields.wait(request, default=self._limits.max_wait)
         fields.check()
-        patience = call_patience(context, min(wait, longest))
+        patience = call_patience(context, wait)
         watch = Watch(self._hub, self._feeds, WatchOptions(ids=(request.id,), skip_snapshot=True))
         ends = asyncio.get_running_loop().time() + patience
         try:

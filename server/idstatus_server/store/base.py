@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Change, Filter, Queue, QueueState, Task
+from idstatus_server.model import Answer, Change, Filter, Queue, QueueState, Task
 
 
 class Head(NamedTuple):
@@ -35,12 +35,11 @@ class Bodies(NamedTuple):
     result: bytes = b""
 
 
-class Answer(NamedTuple):
-    """What is remembered of a request: its body's fingerprint and the ids answered."""
+class Remembered(NamedTuple):
+    """What is remembered of a request: its body's fingerprint and its answer."""
 
     fingerprint: bytes
-    ids: tuple[str, ...]
-    total: int = 0
+    answer: Answer
 
 
 class Needs(NamedTuple):
@@ -51,6 +50,7 @@ class Needs(NamedTuple):
     request_ids: frozenset[str] = frozenset()
     queues: frozenset[str] = frozenset()
     claims: Mapping[str, int] = {}
+    recalled: frozenset[str] = frozenset()
 
 
 class Loaded(NamedTuple):
@@ -59,16 +59,18 @@ class Loaded(NamedTuple):
     ``used`` are the ids among the needs whose task was deleted. ``key_holders``
     maps a unique key to the unfinished task that holds it. ``claimable`` holds,
     for each queue, its next tasks in order: higher priority, then first in.
-    ``running`` counts the running tasks of each queue asked for.
+    ``recalled`` are tasks by id as they stand or, if they were deleted and the log still
+    tells, as they were then. ``running`` counts the running tasks of each queue asked for.
     """
 
     tasks: Mapping[str, Task]
     used: Collection[str]
     key_holders: Mapping[str, str]
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, Remembered]
     queues: Mapping[str, Queue]
     running: Mapping[str, int]
     claimable: Mapping[str, Sequence[Task]]
+    recalled: Mapping[str, Task]
 
 
 class Writes(NamedTuple):
@@ -84,7 +86,7 @@ class Writes(NamedTuple):
     payloads: Mapping[int, bytes]
     copies: Mapping[int, int]
     results: Mapping[int, bytes]
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, Remembered]
     queues: Sequence[Queue]
     time: int
 

@@ -39,6 +39,7 @@ class Hub:
         self._by_id: dict[str, set[Subscriber]] = {}
         self._by_queue: dict[str, set[Subscriber]] = {}
         self._everywhere: set[Subscriber] = set()
+        self._attached: set[Subscriber] = set()
         self.ended: DomainError | None = None
 
     def publish(self, changes: Sequence[Change]) -> None:
@@ -104,9 +105,20 @@ class Hub:
                 if not found:
                     index.pop(key, None)
 
+    def attach(self, subscriber: Subscriber) -> None:
+        """Tell the subscriber of the end, whatever it follows."""
+        self.check()
+        self._attached.add(subscriber)
+
+    def detach(self, subscriber: Subscriber) -> None:
+        """Undo ``attach``."""
+        self._attached.discard(subscriber)
+
     def end(self, error: DomainError) -> None:
         """Tell everyone that nothing more will come; refuse new ones."""
         self.ended = error
-        everyone = set(self._everywhere).union(*self._by_id.values(), *self._by_queue.values())
+        everyone = self._attached.union(
+            self._everywhere, *self._by_id.values(), *self._by_queue.values()
+        )
         for subscriber in everyone:
             subscriber.end(error)

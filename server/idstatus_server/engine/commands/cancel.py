@@ -8,8 +8,8 @@ from idstatus_server.engine.commands.request import RequestKey
 from idstatus_server.engine.draft import Draft, refusal
 from idstatus_server.errors import DomainError
 from idstatus_server.lifecycle import Event, Reason, Status
-from idstatus_server.model import Task
-from idstatus_server.store.base import Answer, Needs
+from idstatus_server.model import Answer, Stand, Task
+from idstatus_server.store.base import Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +30,37 @@ class Cancel:
 
     def decide(self, draft: Draft) -> Task:
         """Cancel it."""
-        if self.key.answered(draft):
-            return draft.task(self.id).as_cancelled()
+        answer = self.key.answered(draft)
+        if answer:
+            return answer.stands[0].task()
         task = _cancel(draft, self.id, self.message)
-        self.key.remember(draft, (self.id,))
+        self.key.remember(draft, Answer(stands=(Stand.of(task),)))
         return task
 
 
 class Cancelled(NamedTuple):
-    """What a batch did: each task or why not, and how many were cancelled by it."""
+    """What a batch did: each task or why not, and how many were cancelled by it.
 
-    results: Sequence[Task | DomainError]
-    total: int
+    Of very many tasks, only the first ``SHOWN`` are among the results.
+    """
+
+    results: Sequence[Task | DomainError] = ()
+    total: int = 0
+
+
+SHOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class CancelBatch:
     """Cancel tasks, each on its own; only RequestIdReusedError refuses them all.
 
-    ``before`` counts what earlier commits of the same request have cancelled.
+    ``so_far`` is what earlier commits of the same request have done.
     """
 
     ids: Sequence[str]
     message: str = ""
-    before: int = 0
+    so_far: Cancelled = Cancelled()
     key: RequestKey = RequestKey()
 
     @property
@@ -70,8 +77,8 @@ class CancelBatch:
         answer = self.key.answered(draft)
         if answer:
             return _recall(draft, answer, self.ids)
-        results: list[Task | DomainError] = []
-        total = self.before
+        results = list(self.so_far.results)
+        total = self.so_far.total
         for task_id in self.ids:
             try:
                 done = draft.task(task_id).status is Status.CANCELLED
@@ -79,9 +86,10 @@ class CancelBatch:
                 total += not done
             except DomainError as error:
                 results.append(error)
-        ids = tuple(result.id for result in results if isinstance(result, Task))
-        self.key.remember(draft, ids, total)
-        return Cancelled(results, total)
+        done_so_far = Cancelled(results[:SHOWN], total)
+        stands = tuple(Stand.of(task) for task in done_so_far.results if isinstance(task, Task))
+        self.key.remember(draft, Answer(stands=stands, total=total))
+        return done_so_far
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +106,15 @@ class RecallCancel:
     def decide(self, draft: Draft) -> Cancelled | None:
         """Look it up."""
         answer = self.key.answered(draft)
-        return answer and _recall(draft, answer, answer.ids)
+        return _recall(draft, answer, ()) if answer else None
 
 
 def _recall(draft: Draft, answer: Answer, ids: Sequence[str]) -> Cancelled:
-    results: list[Task | DomainError] = []
-    for task_id in ids:
+    """Return what was answered, and why the rest of the ids could not be cancelled."""
+    results: list[Task | DomainError] = [stand.task() for stand in answer.stands]
+    for task_id in set(ids) - {stand.id for stand in answer.stands}:
         try:
-            task = draft.task(task_id)
-            cancelled = task_id in answer.ids
-            results.append(task.as_cancelled() if cancelled else refusal(task, "cancel"))
+            results.append(refusal(draft.task(task_id), "cancel"))
         except DomainError as error:
             results.append(error)
     return Cancelled(results, answer.total)

@@ -1,6 +1,7 @@
 """Hands queued tasks to a runner, under leases."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,22 +10,26 @@ from idstatus_server.engine.draft import Draft
 from idstatus_server.engine.ids import new_lease_token
 from idstatus_server.errors import TaskNotFoundError
 from idstatus_server.lifecycle import Event, Status
-from idstatus_server.model import Task
+from idstatus_server.model import Answer, Task
 from idstatus_server.store.base import Needs
 
 
 class Claimed(NamedTuple):
-    """The tasks claimed, and the queues that have more but are at their limit."""
+    """The tasks claimed, and the queues that have more but are at their limit.
+
+    ``repeated`` tells that the request was answered before: there will be no more.
+    """
 
     tasks: Sequence[Task]
     limited: frozenset[str] = frozenset()
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """Claim up to ``max_tasks`` tasks from the queues, in order of preference.
 
-    ``lease`` is in microseconds. Once their payloads and labels add up to ``max_bytes``, no more
+    ``lease`` is in microseconds. Once their sizes add up to ``max_bytes``, no more
     are claimed. Refused with RequestIdReusedError only.
     """
 
@@ -52,11 +57,11 @@ class Claim:
         """Claim them, or return those of the first time that still run."""
         answer = self.key.answered(draft)
         if answer:
-            return Claimed(list(_still_running(draft, answer.ids)))
+            return Claimed(_still_running(draft, answer.ids), repeated=True)
         claimed: list[Task] = []
         limited = {q for q in dict.fromkeys(self.queues) if not self._claim_from(draft, q, claimed)}
         if claimed:
-            self.key.remember(draft, tuple(task.id for task in claimed))
+            self.key.remember(draft, Answer(ids=tuple(task.id for task in claimed)))
         return Claimed(claimed, frozenset(limited))
 
     def _claim_from(self, draft: Draft, name: str, claimed: list[Task]) -> bool:
@@ -90,10 +95,6 @@ class Claim:
 def _still_running(draft: Draft, ids: Sequence[str]) -> list[Task]:
     running = []
     for task_id in ids:
-        try:
-            task = draft.task(task_id)
-        except TaskNotFoundError:
-            continue
-        if task.status is Status.RUNNING:
-            running.append(task)
-    return running
+        with suppress(TaskNotFoundError):
+            running.append(draft.recall(task_id))
+    return [task for task in running if task.status is Status.RUNNING]

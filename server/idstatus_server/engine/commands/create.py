@@ -8,7 +8,7 @@ from idstatus_server.engine.draft import Draft
 from idstatus_server.engine.ids import new_task_id
 from idstatus_server.errors import TaskExistsError, UniqueKeyHeldError
 from idstatus_server.lifecycle import Event
-from idstatus_server.model import RetryPolicy, Task
+from idstatus_server.model import Answer, RetryPolicy, Task, message_size, replace
 from idstatus_server.store.base import Needs
 
 
@@ -59,17 +59,17 @@ class Create:
         """Create them, or return those of the first time."""
         answer = self.key.answered(draft)
         if answer:
-            return [draft.task(task_id).as_created() for task_id in answer.ids]
+            return [draft.recall(task_id).as_created() for task_id in answer.ids]
         with draft.unit():
             tasks = [_create(draft, item) for item in self.items]
-        self.key.remember(draft, tuple(task.id for task in tasks))
+        self.key.remember(draft, Answer(ids=tuple(task.id for task in tasks)))
         return tasks
 
 
 def _create(draft: Draft, item: NewTask) -> Task:
     answer = item.key.answered(draft)
     if answer:
-        return draft.task(answer.ids[0]).as_created()
+        return draft.recall(answer.ids[0]).as_created()
     if item.task_id and draft.id_taken(item.task_id):
         raise TaskExistsError(item.task_id)
     holder = draft.key_holder(item.unique_key) if item.unique_key else None
@@ -82,7 +82,6 @@ def _create(draft: Draft, item: NewTask) -> Task:
         id=item.task_id or new_task_id(),
         queue=item.queue,
         priority=item.priority,
-        size=len(item.payload) + sum(len(k) + len(v) for k, v in item.labels.items()),
         content_type=item.content_type,
         labels=item.labels,
         unique_key=item.unique_key,
@@ -91,7 +90,8 @@ def _create(draft: Draft, item: NewTask) -> Task:
         retry_policy=policy,
         retries_left=policy.max_retries if policy else 0,
     )
+    task = replace(task, size=message_size(task, item.payload))
     event = Event.CREATE_DELAYED if delayed else Event.CREATE
     created = draft.create(task, event, "client", item.payload)
-    item.key.remember(draft, (created.id,))
+    item.key.remember(draft, Answer(ids=(created.id,)))
     return created

@@ -52,17 +52,26 @@ class MakeDue(_Duty):
 
 @dataclass(frozen=True, slots=True)
 class Expire(_Duty):
-    """End running tasks whose lease or timeout is over."""
+    """End running tasks whose lease or timeout is over.
+
+    Not after ``valid_until``: a commit that comes so late was held up, and so were the
+    extensions of the runners.
+    """
+
+    valid_until: int
 
     def decide(self, draft: Draft) -> int:
         """Expire them."""
         expired = 0
+        if draft.now > self.valid_until:
+            return 0
         for task in self._present(draft, Status.RUNNING):
             wake = task.wake_time
             if wake is None or wake > draft.now:  # extended since the timer looked
                 continue
-            late = "timeout passed" if task.deadline <= draft.now else "lease was not extended"
-            message = f"the {late}" + (f" by {task.runner}" if task.runner else "")
+            by = f" by {task.runner}" if task.runner else ""
+            timed_out = task.deadline <= draft.now
+            message = "the timeout passed" if timed_out else f"the lease was not extended{by}"
             fail(draft, task, Event.EXPIRE, "server", Reason.TIMEOUT, message=message)
             expired += 1
         return expired

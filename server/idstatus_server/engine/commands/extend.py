@@ -21,7 +21,7 @@ class LeaseState(IntEnum):
 
 
 class WantedLease(NamedTuple):
-    """A lease that its runner still needs; ``duration`` 0 means as long as before."""
+    """A lease that its runner still needs; ``duration`` 0 means as long as the claim asked for."""
 
     id: str
     token: str
@@ -68,9 +68,9 @@ def _extend(draft: Draft, lease: WantedLease) -> Extended:
         cancelled = task.status is Status.CANCELLED
         return Extended(lease.id, LeaseState.CANCELLED if cancelled else LeaseState.LOST)
     duration = lease.duration or task.lease_duration
-    fields = {"lease_duration": duration, "lease_expire_time": draft.now + duration}
+    expire_time = draft.now + duration
     if lease.progress is not None and lease.progress != task.progress:
-        draft.update(task, progress=lease.progress, **fields)
+        draft.update(task, progress=lease.progress, lease_expire_time=expire_time)
     else:
-        draft.save(task, **fields)
-    return Extended(lease.id, LeaseState.EXTENDED, draft.now + duration)
+        draft.save(task, lease_expire_time=expire_time)
+    return Extended(lease.id, LeaseState.EXTENDED, expire_time)

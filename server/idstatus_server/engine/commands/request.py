@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from idstatus_server.engine.draft import Draft
-from idstatus_server.store.base import Answer
+from idstatus_server.model import Answer
+from idstatus_server.store.base import Remembered
 
 
 class RequestKey(NamedTuple):
@@ -21,6 +22,7 @@ class RequestKey(NamedTuple):
         """Return what it was answered before, or raise RequestIdReusedError."""
         return draft.answered(self.request_id, self.fingerprint)
 
-    def remember(self, draft: Draft, ids: tuple[str, ...], total: int = 0) -> None:
+    def remember(self, draft: Draft, answer: Answer) -> None:
         """Remember the answer for its repeats."""
-        draft.remember(self.request_id, Answer(self.fingerprint, ids, total))
+        if self.request_id:
+            draft.remember(self.request_id, Remembered(self.fingerprint, answer))

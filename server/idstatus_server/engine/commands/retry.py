@@ -8,7 +8,7 @@ from idstatus_server.engine.draft import Draft
 from idstatus_server.engine.ids import new_task_id
 from idstatus_server.errors import TaskAlreadyRetriedError
 from idstatus_server.lifecycle import Event, Reason
-from idstatus_server.model import Task
+from idstatus_server.model import Answer, Task
 from idstatus_server.store.base import Needs
 
 # Spreads the retries of tasks that failed together.
@@ -37,7 +37,7 @@ class Retry:
         """Create the retry, or return that of the first time."""
         answer = self.key.answered(draft)
         if answer:
-            return draft.task(answer.ids[0]).as_created()
+            return draft.recall(answer.ids[0]).as_created()
         old = draft.task(self.id)
         draft.require(old, Event.RETRY)
         if old.retried_by:
@@ -47,7 +47,7 @@ class Retry:
         with draft.unit():
             old = draft.update(old, retried_by=new_id)
             new = _create_retry(draft, old, self.delay, retries, "client")
-        self.key.remember(draft, (new.id,))
+        self.key.remember(draft, Answer(ids=(new.id,)))
         return new
 
 

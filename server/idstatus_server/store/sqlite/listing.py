@@ -127,7 +127,7 @@ def _pairs(db: sqlite3.Connection, wanted: Filter) -> list[tuple[str, Status]]:
 def _span(db: sqlite3.Connection, wanted: Filter) -> tuple[int, int]:
     """Return the range of ``seq``, end left out, of the tasks created in the time asked for."""
     start = _first_created(db, wanted.created_from) if wanted.created_from else 0
-    stop = _first_created(db, wanted.created_before) if wanted.created_before else _PAST_ALL
+    stop = _PAST_ALL if wanted.created_before is None else _first_created(db, wanted.created_before)
     return start, stop
 
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from idstatus_server.model import Change, Kind, Queue, Task
+from idstatus_server.model import Answer, Change, Kind, Queue, Task
 
 _encoder = msgspec.json.Encoder()
 read_task = msgspec.json.Decoder(Task).decode
 read_queue = msgspec.json.Decoder(Queue).decode
-read_ids = msgspec.json.Decoder(tuple[str, ...]).decode
+read_answer = msgspec.json.Decoder(Answer).decode
 
 
 def document(value: object) -> str:

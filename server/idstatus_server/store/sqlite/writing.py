@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Kind, Queue, Task
-from idstatus_server.store.base import Answer, Loaded, Needs, Writes
+from idstatus_server.store.base import Loaded, Needs, Remembered, Writes
 from idstatus_server.store.sqlite.rows import (
     document,
     new_task_columns,
-    read_ids,
+    read_answer,
     read_queue,
     read_task,
     task_columns,
@@ -29,6 +29,9 @@ INSERT INTO counts VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET tasks = tasks + excluded.tasks"""
 _COPY_PAYLOAD = """
 INSERT INTO payloads SELECT ?1, data FROM payloads WHERE seq = ?2"""
+_RECALL = """
+SELECT doc FROM tasks WHERE id = ?1
+UNION ALL SELECT after FROM used_ids JOIN log USING (seq) WHERE id = ?1 AND kind = 4"""
 _CLAIMABLE = """
 SELECT doc FROM tasks WHERE queue = ? AND status = 2
 ORDER BY priority DESC, queued_revision LIMIT ?"""
@@ -57,9 +60,9 @@ class SqliteTransaction:
             },
             key_holders={task.unique_key: task.id for task in holders},
             answers={
-                request_id: Answer(fingerprint, read_ids(ids), count)
-                for request_id, fingerprint, ids, count in self._each(
-                    "SELECT request_id, fingerprint, ids, count FROM requests WHERE request_id = ?",
+                request_id: Remembered(fingerprint, read_answer(answer))
+                for request_id, fingerprint, answer in self._each(
+                    "SELECT request_id, fingerprint, answer FROM requests WHERE request_id = ?",
                     needs.request_ids,
                 )
             },
@@ -72,6 +75,7 @@ class SqliteTransaction:
                     "SELECT queue, tasks FROM counts WHERE queue = ? AND status = 3", needs.claims
                 )
             ),
+            recalled={task.id: task for task in self._tasks(_RECALL, needs.recalled)},
             claimable={
                 queue: [read_task(doc) for (doc,) in self._db.execute(_CLAIMABLE, (queue, limit))]
                 for queue, limit in needs.claims.items()
@@ -80,6 +84,10 @@ class SqliteTransaction:
 
     async def commit(self, writes: Writes) -> None:
         """Write it all and put it on disk."""
+        # Bodies go first: a retry takes its payload from a task that may go in the same commit.
+        self._many("INSERT INTO payloads VALUES (?, ?)", writes.payloads.items())
+        self._many(_COPY_PAYLOAD, writes.copies.items())
+        self._many("INSERT INTO results VALUES (?, ?)", writes.results.items())
         self._write_tasks(writes.changes, writes.saved)
         self._many(
             _INSERT_CHANGE,
@@ -96,16 +104,13 @@ class SqliteTransaction:
                 for change in writes.changes
             ),
         )
-        self._many("INSERT INTO payloads VALUES (?, ?)", writes.payloads.items())
-        self._many(_COPY_PAYLOAD, writes.copies.items())
-        self._many("INSERT INTO results VALUES (?, ?)", writes.results.items())
         self._many(_ADD_COUNT, _count_changes(writes.changes))
         self._write_queues(writes.queues)
         self._many(
-            "INSERT INTO requests VALUES (NULL, ?, ?, ?, ?, ?)",
+            "INSERT INTO requests VALUES (NULL, ?, ?, ?, ?)",
             (
-                (request_id, writes.time, answer.fingerprint, document(answer.ids), answer.total)
-                for request_id, answer in writes.answers.items()
+                (request_id, writes.time, fingerprint, document(answer))
+                for request_id, (fingerprint, answer) in writes.answers.items()
             ),
         )
         self._db.execute(

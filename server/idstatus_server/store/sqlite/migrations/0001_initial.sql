@@ -71,6 +71,5 @@ CREATE TABLE requests (
   request_id TEXT NOT NULL UNIQUE,
   time INTEGER NOT NULL,
   fingerprint BLOB NOT NULL,
-  ids TEXT NOT NULL,
-  count INTEGER NOT NULL
+  answer TEXT NOT NULL
 ) STRICT;
