@@ -1,0 +1,22 @@
+"""Fixtures of the tests over the wire."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from rpc.wire import Api
+
+from harness import ServerProcess
+
+
+@pytest.fixture
+async def api(shared_server: ServerProcess) -> AsyncIterator[Api]:
+    """The services of the shared server."""
+    async with Api.at(shared_server.address) as api:
+        yield api
+
+
+@pytest.fixture
+async def own(server: ServerProcess) -> AsyncIterator[Api]:
+    """The services of the test's own server."""
+    async with Api.at(server.address) as api:
+        yield api

@@ -1,0 +1,162 @@
+"""Refusals that are the server's own: full, draining, or without its store."""
+
+import asyncio
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from grpc_health.v1 import health_pb2
+from rpc.wire import PATIENCE, Api, lease, outcome, refused, report, seconds, span, until
+
+from harness import ServerProcess
+from idstatus.v1 import runner_service_pb2 as r
+from idstatus.v1 import task_pb2 as m
+from idstatus.v1 import task_service_pb2 as t
+
+Start = Callable[..., ServerProcess]
+
+
+async def test_one_watch_too_many_is_refused(start_server: Start, queue: str) -> None:
+    async with Api.at(start_server("--max-watches", "1").address) as api:
+        watch = api.tasks.WatchTasks(t.WatchTasksRequest())
+        await watch.read()
+        for call in (api.tasks.WatchTasks(t.WatchTasksRequest()).read(), api.runners.Run().read()):
+            refusal = await refused(call)
+            assert refusal.kind == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
+            assert refusal.metadata == {"limit": "1"}
+            assert refusal.retry_after is not None
+        await api.create(queue)  # calls are not streams
+        watch.cancel()
+        await until(lambda: admitted(api))
+
+
+async def admitted(api: Api) -> bool:
+    """Tell whether there is room for a watch."""
+    watch = api.tasks.WatchTasks(t.WatchTasksRequest())
+    first = await outcome(watch.read())
+    watch.cancel()
+    return isinstance(first, t.WatchTasksResponse)
+
+
+async def test_one_call_too_many_is_refused(start_server: Start, queue: str) -> None:
+    async with Api.at(start_server("--max-in-flight", "1").address) as api:
+        first = await api.create(queue)
+        waiting = asyncio.create_task(api.wait(first.id))
+        refusal = await until_refused(api, first.id)
+        assert refusal.kind == ("RESOURCE_EXHAUSTED", "OVERLOADED")
+        assert refusal.metadata == {"limit": "1"}
+        assert refusal.retry_after is not None
+        watch = api.tasks.WatchTasks(t.WatchTasksRequest())  # streams are not calls
+        assert (await watch.read()).resume_token
+        watch.cancel()
+        waiting.cancel()
+
+
+async def until_refused(api: Api, task_id: str) -> Any:
+    """Ask until the call that is under way has arrived."""
+    async with asyncio.timeout(PATIENCE):
+        while isinstance(answer := await outcome(api.status(task_id)), m.IdStatus):
+            pass
+    return answer
+
+
+async def test_a_full_server_still_answers_at_once(start_server: Start, queue: str) -> None:
+    server = start_server("--max-in-flight", "1", "--max-watches", "1")
+    async with Api.at(server.address) as api:
+        task = await api.create(queue)
+        watch = api.tasks.WatchTasks(t.WatchTasksRequest())
+        await watch.read()
+        waiting = asyncio.create_task(api.wait(task.id, 30))
+        assert (await until_refused(api, task.id)).reason == "OVERLOADED"
+        health = await api.health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+        assert health.status == health_pb2.HealthCheckResponse.SERVING
+        waiting.cancel()
+        watch.cancel()
+
+
+async def test_whoever_waits_is_told_that_the_server_drains(
+    server: ServerProcess, queue: str
+) -> None:
+    async with Api.at(server.address) as api:
+        task = await api.create(queue, delay=seconds(3600))
+        watch = api.tasks.WatchTasks(t.WatchTasksRequest())
+        await watch.read()
+        run = api.runners.Run()
+        await run.write(r.RunRequest(subscription=r.Subscription(queues=[queue], capacity=1)))
+        await run.read()
+        calls = [
+            api.wait(task.id, 60),
+            api.claim(queue, wait=60),
+            watch.read(),
+            run.read(),
+        ]
+        waiting = [asyncio.create_task(refused(call)) for call in calls]
+        await api.settle()
+        server.signal(signal.SIGTERM)
+        for refusal in await asyncio.gather(*waiting):
+            assert refusal.kind == ("UNAVAILABLE", "DRAINING")
+            assert refusal.metadata == {}
+            assert refusal.retry_after is not None
+    assert await asyncio.to_thread(server.wait) == 0
+
+
+@contextmanager
+def locked(server: ServerProcess) -> Iterator[None]:
+    """Keep the server from writing: another program holds the write lock."""
+    with closing(sqlite3.connect(server.folder / "idstatus.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        yield
+        db.execute("ROLLBACK")
+
+
+async def test_without_its_store_the_server_says_so_and_recovers(
+    server: ServerProcess, own: Api, queue: str
+) -> None:
+    first = await own.create(queue)
+    with locked(server):
+        creating = asyncio.create_task(refused(own.create(queue)))
+        assert (await own.status(first.id)).status == m.STATUS_QUEUED  # reads go on
+        refusal = await creating
+    assert refusal.kind == ("UNAVAILABLE", "STORE_UNAVAILABLE")
+    assert refusal.retry_after is not None
+    second = await own.create(queue)
+    assert second.revision == first.revision + 1
+
+
+async def test_a_short_lock_is_waited_for(server: ServerProcess, own: Api, queue: str) -> None:
+    with locked(server):
+        creating = asyncio.create_task(own.create(queue))
+        await own.settle()
+        assert not creating.done()
+    assert (await creating).queue == queue
+
+
+async def test_nothing_expires_soon_after_the_store_came_back(
+    server: ServerProcess, own: Api, queue: str
+) -> None:
+    claim = await own.run_one(queue, lease=6)
+    with locked(server):
+        extension = own.runners.ExtendLeases(r.ExtendLeasesRequest(leases=[lease(claim)]))
+        assert (await refused(extension)).reason == "STORE_UNAVAILABLE"
+    task = await own.wait(claim.task.id, 2.5)  # past the lease, as it was
+    assert task.status == m.STATUS_RUNNING
+    (result,) = await own.finish_all(report(claim, success=m.Success()))
+    assert isinstance(result, m.IdStatus)
+
+
+async def test_nothing_expires_soon_after_the_server_stood_still(
+    server: ServerProcess, own: Api, queue: str
+) -> None:
+    claim = await own.run_one(queue, lease=1)
+    server.signal(signal.SIGSTOP)
+    await until(lambda: is_past(span(claim.lease_expire_time) + 0.2))
+    server.signal(signal.SIGCONT)
+    task = await own.wait(claim.task.id, 0.6)
+    assert task.status == m.STATUS_RUNNING
+
+
+async def is_past(instant: float) -> bool:
+    return time.time() > instant
