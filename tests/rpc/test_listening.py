@@ -8,8 +8,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from harness import SERVER, ServerProcess, free_port
 
+from harness import SERVER, ServerProcess, free_port
 from idstatus.v1 import queue_service_pb2 as q
 from idstatus.v1.queue_service_pb2_grpc import QueueServiceStub
 

@@ -112,7 +112,8 @@ class RecallCancel:
 def _recall(draft: Draft, answer: Answer, ids: Sequence[str]) -> Cancelled:
     """Return what was answered, and why the rest of the ids could not be cancelled."""
     results: list[Task | DomainError] = [stand.task() for stand in answer.stands]
-    for task_id in set(ids) - {stand.id for stand in answer.stands}:
+    stood = {stand.id for stand in answer.stands}
+    for task_id in [one for one in ids if one not in stood]:
         try:
             results.append(refusal(draft.task(task_id), "cancel"))
         except DomainError as error:
