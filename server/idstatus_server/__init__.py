@@ -1,1 +1,12 @@
 """The idstatus server."""
+
+import sys
+
+
+def main() -> None:
+    """Run the server, or say in one line what it lacks: the bare install is the client."""
+    try:
+        from idstatus_server.__main__ import main as run  # noqa: PLC0415  # may be missing parts
+    except ModuleNotFoundError as error:
+        sys.exit(f"idstatus-server: {error}: pip install 'idstatus[server]'")
+    run()

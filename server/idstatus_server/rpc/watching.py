@@ -101,14 +101,16 @@ class Watching:
             yield shared[view]
             return
         token = self._tokens.resume(before) if before else ""
-        parts = _Parts(token)
+        parts = Parts(token)
         for _, unit in groupby(batch.changes, key=lambda change: change.unit):
             changes = list(unit)
             encoded = [await self._change(change, view) for change in changes]
             token = self._tokens.resume(_position(changes[-1], batch))
             for message in parts.add(encoded, token):
                 yield message
-        last = parts.rest(self._tokens.resume(batch.position), batch.snapshot_complete)
+        last = parts.rest(
+            self._tokens.resume(batch.position), snapshot_complete=batch.snapshot_complete
+        )
         if parts.whole:
             shared[view] = last
         yield last
@@ -161,7 +163,7 @@ def _position(change: Change, batch: Batch) -> Position:
     return Position(change.unit)
 
 
-class _Parts:
+class Parts:
     """Divides a batch into messages of a bounded size, between units wherever possible.
 
     A unit that is too big for one message gets several to itself; all but the last of
@@ -186,7 +188,7 @@ class _Parts:
             self._room -= size
         self._token = token
 
-    def rest(self, token: str, snapshot_complete: bool) -> bytes:
+    def rest(self, token: str, *, snapshot_complete: bool) -> bytes:
         """Return the last message."""
         return pb.WatchTasksResponse(
             changes=self._changes, resume_token=token, snapshot_complete=snapshot_complete
