@@ -59,7 +59,9 @@ class ServerProcess:
     def wait(self) -> int:
         """Return its exit status once it has ended by itself."""
         assert self._process
-        return self._process.wait(_START_LIMIT)
+        status = self._process.wait(_START_LIMIT)
+        self.kill()
+        return status
 
     def _end(self, number: int) -> int:
         if self._process is None:

@@ -163,7 +163,12 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     add("log-format", _choice("text", "json"), "text", "text or json.")
     add("retention", span, "7d", "How long finished tasks are kept, where a queue says nothing.")
     add("log-retention", span, "24h", "How long changes are kept for watches to resume from.")
-    add("request-retention", span, "24h", "How long request ids are remembered.")
+    add(
+        "request-retention",
+        span,
+        "24h",
+        "How long request ids are remembered; those of deleted tasks as long as the log is kept.",
+    )
     add("grace", span, "10s", "How long calls may take to finish on SIGTERM.")
     add("slow-watcher-timeout", span, "30s", "When a watcher that takes nothing is ended.")
     add("max-stream-age", span, "1h", "When a watch is ended, to be resumed elsewhere.")

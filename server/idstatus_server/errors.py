@@ -178,7 +178,7 @@ class InvalidFieldError(InvalidError):
     reason = "INVALID_FIELD"
 
     def __init__(self, violations: Sequence[Violation]) -> None:
-        self.violations = tuple(_first(violations, characters=2000))
+        self.violations = tuple(_first(violations, size=1000))
         faults = "; ".join(f"{v.field}: {v.description}" for v in self.violations[:3])
         if len(violations) > 3:
             faults += f"; and {len(violations) - 3} more"
@@ -186,11 +186,12 @@ class InvalidFieldError(InvalidError):
         super().__init__(faults, fields=fields, faults=faults)
 
 
-def _first(violations: Sequence[Violation], characters: int) -> Iterator[Violation]:
+def _first(violations: Sequence[Violation], size: int) -> Iterator[Violation]:
+    """Yield about so many bytes of violations: on the wire each counts several times over."""
     for violation in violations:
         yield violation
-        characters -= len(violation.field) + len(violation.description)
-        if characters <= 0:
+        size -= len("".join(violation).encode())
+        if size <= 0:
             return
 
 

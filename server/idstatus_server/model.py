@@ -234,11 +234,13 @@ class Stand(Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Answer(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a request was answered: the tasks that it made or claimed, or how they stood.
 
-    ``total`` counts what a batch has cancelled.
+    Of a batch, ``refused`` holds the tasks that could not be cancelled and how each had
+    ended (None: it was unknown), and ``total`` counts those that were.
     """
 
     ids: tuple[str, ...] = ()
     stands: tuple[Stand, ...] = ()
+    refused: dict[str, Status | None] = {}
     total: int = 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from idstatus_server.engine import Ledger
-from idstatus_server.engine.commands import Cancel, Create, NewTask
+from idstatus_server.engine.commands import Cancel, Create, Delete, NewTask
 from idstatus_server.engine.draft import Draft
 from idstatus_server.errors import (
     OverloadedError,
@@ -159,3 +159,16 @@ async def test_time_never_runs_backwards(scene: Scene) -> None:
     scene.now -= 3_600_000_000
     (second,) = await scene.ledger.submit(new())
     assert second.create_time == first.create_time
+
+
+async def test_a_key_is_free_once_its_holder_is_gone_even_within_one_commit(
+    scene: Scene,
+) -> None:
+    await scene.ledger.submit(new("a", "k"))
+    *_, again = await asyncio.gather(
+        scene.ledger.submit(Cancel("a")),
+        scene.ledger.submit(Delete("a")),
+        scene.ledger.submit(new("b", "k")),
+    )
+    assert again[0].id == "b"
+    assert scene.store.commits == 2

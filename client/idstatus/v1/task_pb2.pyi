@@ -435,7 +435,9 @@ class RetryPolicy(_message.Message):
 
     @_builtins.property
     def max_retry_delay(self) -> _duration_pb2.Duration:
-        """The delay never grows past this. Unset: 1 year."""
+        """The delay grows no further than this, but for the jitter: up to 10 % come on top of
+        every delay. Unset: 1 year.
+        """
 
     @_builtins.property
     def retryable_reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___Reason.ValueType]:

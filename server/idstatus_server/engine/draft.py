@@ -58,16 +58,22 @@ class Draft:
             raise TaskNotFoundError(task_id)
         return found
 
+    def status(self, task_id: str) -> Status | None:
+        """Return where the task stands, None if there is none."""
+        found = self._tasks.get(task_id)
+        return found.status if found else None
+
     def id_taken(self, task_id: str) -> bool:
         """Tell whether the id is, or ever was, a task's."""
         return task_id in self._tasks or task_id in self._used
 
     def key_holder(self, unique_key: str) -> str | None:
         """Return the unfinished task that holds the key."""
-        holder = self._tasks.get(self._holders.get(unique_key, ""))
-        if holder is not None and holder.terminal:
-            return None
-        return self._holders.get(unique_key)
+        holder = self._holders.get(unique_key)
+        if holder in self._tasks:  # else nothing has befallen it in this commit
+            task = self._tasks[holder]
+            return holder if task and not task.terminal else None
+        return holder
 
     def answered(self, request_id: str, fingerprint: bytes) -> Answer | None:
         """Return what the request was answered before.
@@ -175,7 +181,7 @@ class Draft:
         try:
             return lifecycle.apply(task.state, event, reason)
         except IllegalEventError as error:
-            raise refusal(task, event.value) from error
+            raise refusal(task.id, task.status, event.value) from error
 
     def update(self, task: Task, **fields: object) -> Task:
         """Change a task without moving it."""
@@ -277,13 +283,15 @@ class Draft:
 _ABSENT: Any = object()
 
 
-def refusal(task: Task, wish: str) -> PreconditionError:
+def refusal(task_id: str, status: Status, wish: str) -> PreconditionError:
     """Return the error for what cannot be done with a task in its status."""
-    kind: type[PreconditionError] = TaskFinishedError if task.terminal else TaskNotRunningError
+    kind: type[PreconditionError] = TaskNotRunningError
+    if status in lifecycle.TERMINAL:
+        kind = TaskFinishedError
     if wish in _FOR_FINISHED:
         kind = TaskNotFinishedError
-    said = f"task {task.id} is {task.status.name}: {wish} is not possible"
-    return kind(said, id=task.id, status=task.status.name, event=wish)
+    said = f"task {task_id} is {status.name}: {wish} is not possible"
+    return kind(said, id=task_id, status=status.name, event=wish)
 
 
 _FOR_FINISHED = {"retry", "delete", "stopped"}

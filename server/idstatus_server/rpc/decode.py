@@ -76,8 +76,8 @@ def _labels(fields: Fields, labels: Any, *, field: str = "labels") -> None:
     for key, value in labels.items():
         if not 1 <= len(key) <= limits.label_key or "\0" in key:
             rule = f"keys must have 1 to {limits.label_key} characters, none of them NUL"
-            fields.fault(field, f"{rule}: {key[:80]!r}")
-        fields.text(f"{field}[{key[:80]}]", value, limits.label_value)
+            fields.fault(field, f"{rule}: {key[:20]!r}")
+        fields.text(f"{field}[{key[:20]}]", value, limits.label_value)
 
 
 def _retry_policy(outer: Fields, request: tasks.CreateTaskRequest) -> RetryPolicy | None:

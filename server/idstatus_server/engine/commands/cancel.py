@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from idstatus_server.engine.commands.request import RequestKey
 from idstatus_server.engine.draft import Draft, refusal
-from idstatus_server.errors import DomainError
+from idstatus_server.errors import DomainError, TaskNotFoundError
 from idstatus_server.lifecycle import Event, Reason, Status
 from idstatus_server.model import Answer, Stand, Task
 from idstatus_server.store.base import Needs
@@ -76,7 +76,7 @@ class CancelBatch:
         """Cancel them."""
         answer = self.key.answered(draft)
         if answer:
-            return _recall(draft, answer, self.ids)
+            return _recall(answer)
         results = list(self.so_far.results)
         total = self.so_far.total
         for task_id in self.ids:
@@ -87,8 +87,7 @@ class CancelBatch:
             except DomainError as error:
                 results.append(error)
         done_so_far = Cancelled(results[:SHOWN], total)
-        stands = tuple(Stand.of(task) for task in done_so_far.results if isinstance(task, Task))
-        self.key.remember(draft, Answer(stands=stands, total=total))
+        self.key.remember(draft, _answer(draft, done_so_far))
         return done_so_far
 
 
@@ -106,18 +105,25 @@ class RecallCancel:
     def decide(self, draft: Draft) -> Cancelled | None:
         """Look it up."""
         answer = self.key.answered(draft)
-        return _recall(draft, answer, ()) if answer else None
+        return _recall(answer) if answer else None
 
 
-def _recall(draft: Draft, answer: Answer, ids: Sequence[str]) -> Cancelled:
-    """Return what was answered, and why the rest of the ids could not be cancelled."""
+def _answer(draft: Draft, done: Cancelled) -> Answer:
+    refused = [one.metadata["id"] for one in done.results if isinstance(one, DomainError)]
+    return Answer(
+        stands=tuple(Stand.of(task) for task in done.results if isinstance(task, Task)),
+        refused={task_id: draft.status(task_id) for task_id in refused},
+        total=done.total,
+    )
+
+
+def _recall(answer: Answer) -> Cancelled:
+    """Return what was answered, though the tasks may have gone or come since."""
     results: list[Task | DomainError] = [stand.task() for stand in answer.stands]
-    stood = {stand.id for stand in answer.stands}
-    for task_id in [one for one in ids if one not in stood]:
-        try:
-            results.append(refusal(draft.task(task_id), "cancel"))
-        except DomainError as error:
-            results.append(error)
+    results += [
+        refusal(task_id, status, Event.CANCEL.value) if status else TaskNotFoundError(task_id)
+        for task_id, status in answer.refused.items()
+    ]
     return Cancelled(results, answer.total)
 
 

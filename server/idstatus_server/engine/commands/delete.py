@@ -23,7 +23,7 @@ class Delete:
         """Delete it."""
         task = draft.task(self.id)
         if not task.terminal:
-            raise refusal(task, "delete")
+            raise refusal(task.id, task.status, "delete")
         draft.delete(task)
 
 

@@ -52,7 +52,7 @@ def _take(draft: Draft, report: Report) -> Task | DomainError:
     try:
         task = draft.task(report.id)
         if not task.lease_token:
-            raise refusal(task, "finish")
+            raise refusal(task.id, task.status, "finish")
         if not hmac.compare_digest(task.lease_token.encode(), report.token.encode()):
             raise LeaseNotHeldError(task.id)
         if task.status is Status.RUNNING:
@@ -68,7 +68,7 @@ def _finish(draft: Draft, task: Task, report: Report) -> Task:
     outcome = report.outcome
     actor = f"runner:{task.runner}"
     if outcome.status is Status.CANCELLED:
-        raise refusal(task, "stopped")
+        raise refusal(task.id, task.status, "stopped")
     if outcome.status is Status.SUCCESS:
         draft.set_result(task, report.result)
         digest = _digest(report.result)
