@@ -4,7 +4,7 @@ import sqlite3
 
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Task
-from idstatus_server.store.sqlite.rows import read_task
+from idstatus_server.store.rows import read_task
 
 _AWAKE = "SELECT doc FROM tasks WHERE status = ? AND wake_time <= ? ORDER BY wake_time LIMIT ?"
 _NEXT_WAKE = """

@@ -7,7 +7,7 @@ from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Filter, Task
 from idstatus_server.store.base import Page
-from idstatus_server.store.sqlite.rows import document, read_task
+from idstatus_server.store.rows import document, read_task
 
 # For each pair of queue and status its next tasks, from an index; then the first of all.
 _BY_PAIR = """

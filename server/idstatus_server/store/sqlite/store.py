@@ -18,8 +18,8 @@ from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page
+from idstatus_server.store.rows import read_change, read_queue, read_task
 from idstatus_server.store.sqlite import duties, listing, opening
-from idstatus_server.store.sqlite.rows import read_change, read_queue, read_task
 from idstatus_server.store.sqlite.writing import SqliteTransaction
 
 T = TypeVar("T")

@@ -1,18 +1,19 @@
 """One commit: what is loaded for it and what it writes."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from idstatus_server.lifecycle import Status
-from idstatus_server.model import Change, Kind, Queue, Task
+from idstatus_server.model import Change, Queue, Task
 from idstatus_server.store.base import Loaded, Needs, Remembered, Writes
-from idstatus_server.store.sqlite.rows import (
+from idstatus_server.store.rows import (
+    change_columns,
+    count_changes,
     document,
     new_task_columns,
     read_answer,
     read_queue,
     read_task,
+    settle,
     task_columns,
 )
 
@@ -89,22 +90,8 @@ class SqliteTransaction:
         self._many(_COPY_PAYLOAD, writes.copies.items())
         self._many("INSERT INTO results VALUES (?, ?)", writes.results.items())
         self._write_tasks(writes.changes, writes.saved)
-        self._many(
-            _INSERT_CHANGE,
-            (
-                (
-                    change.revision,
-                    change.unit,
-                    change.kind,
-                    change.task.seq,
-                    writes.time,
-                    document(change.before) if change.before else None,
-                    document(change.task),
-                )
-                for change in writes.changes
-            ),
-        )
-        self._many(_ADD_COUNT, _count_changes(writes.changes))
+        self._many(_INSERT_CHANGE, (change_columns(c, writes.time) for c in writes.changes))
+        self._many(_ADD_COUNT, count_changes(writes.changes))
         self._write_queues(writes.queues)
         self._many(
             "INSERT INTO requests VALUES (NULL, ?, ?, ?, ?)",
@@ -120,23 +107,15 @@ class SqliteTransaction:
         await self._run_commit()
 
     def _write_tasks(self, changes: Sequence[Change], saved: Sequence[Task]) -> None:
-        """Write each task once, as its last change left it.
-
-        Old tasks go first: a new one may take the unique key that one of them frees.
-        """
-        last = {change.task.seq: change for change in changes}
-        created = {change.task.seq for change in changes if change.before is None}
-        gone = [change.task for change in last.values() if change.kind is Kind.DELETED]
-        kept = [change.task for change in last.values() if change.kind is not Kind.DELETED]
-        old = [t for t in saved if t.seq not in last] + [t for t in kept if t.seq not in created]
-        self._many(_UPDATE_TASK, (task_columns(task, document(task)) for task in old))
-        self._many("DELETE FROM tasks WHERE seq = ?", ((task.seq,) for task in gone))
-        self._many("DELETE FROM payloads WHERE seq = ?", ((task.seq,) for task in gone))
-        self._many("DELETE FROM results WHERE seq = ?", ((task.seq,) for task in gone))
-        used = ((task.id, task.seq, task.retried_by) for task in gone)
+        settled = settle(changes, saved)
+        self._many(_UPDATE_TASK, (task_columns(task, document(task)) for task in settled.old))
+        gone = [(task.seq,) for task in settled.gone]
+        self._many("DELETE FROM tasks WHERE seq = ?", gone)
+        self._many("DELETE FROM payloads WHERE seq = ?", gone)
+        self._many("DELETE FROM results WHERE seq = ?", gone)
+        used = ((task.id, task.seq, task.retried_by) for task in settled.gone)
         self._many("INSERT INTO used_ids VALUES (?, ?, ?)", used)
-        new = (new_task_columns(task, document(task)) for task in kept if task.seq in created)
-        self._many(_INSERT_TASK, new)
+        self._many(_INSERT_TASK, (new_task_columns(task, document(task)) for task in settled.new))
 
     def _write_queues(self, queues: Sequence[Queue]) -> None:
         upsert = "INSERT INTO queues VALUES (?, ?) ON CONFLICT DO UPDATE SET doc = excluded.doc"
@@ -151,13 +130,3 @@ class SqliteTransaction:
 
     def _many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         self._db.executemany(sql, rows)
-
-
-def _count_changes(changes: Sequence[Change]) -> list[tuple[str, Status, int]]:
-    deltas: Counter[tuple[str, Status]] = Counter()
-    for change in changes:
-        if change.before:
-            deltas[change.before.queue, change.before.status] -= 1
-        if change.kind is not Kind.DELETED:
-            deltas[change.task.queue, change.task.status] += 1
-    return [(queue, status, delta) for (queue, status), delta in deltas.items() if delta]

@@ -1,0 +1,101 @@
+"""How tasks, changes and queues lie in rows: the same in every database."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from idstatus_server.lifecycle import Status
+from idstatus_server.model import Answer, Change, Kind, Queue, Task
+
+_encoder = msgspec.json.Encoder()
+read_task = msgspec.json.Decoder(Task).decode
+read_queue = msgspec.json.Decoder(Queue).decode
+read_answer = msgspec.json.Decoder(Answer).decode
+
+
+def document(value: object) -> str:
+    """Return a value as the JSON text that is stored."""
+    return _encoder.encode(value).decode()
+
+
+def read_change(row: tuple[Any, ...]) -> Change:
+    """Return the change in a row: revision, unit, kind, before, after."""
+    revision, unit, kind, before, after = row
+    return Change(
+        revision=revision,
+        unit=unit,
+        kind=Kind(kind),
+        before=read_task(before) if before else None,
+        task=read_task(after),
+    )
+
+
+def task_columns(task: Task, doc: str) -> tuple[object, ...]:
+    """Return the columns that change with a task, and last its ``seq``."""
+    return (
+        task.revision,
+        task.status,
+        task.queued_revision,
+        task.wake_time,
+        task.end_time or None,
+        None if task.terminal else task.unique_key or None,
+        doc,
+        task.seq,
+    )
+
+
+def new_task_columns(task: Task, doc: str) -> tuple[object, ...]:
+    """Return a task's columns: those that change, and those that never do."""
+    root = task.root_id if task.retry_of else None
+    return (*task_columns(task, doc), task.id, task.queue, task.priority, root)
+
+
+class Settled(NamedTuple):
+    """The tasks that a commit writes, each once, as its last change left it."""
+
+    old: Sequence[Task]
+    gone: Sequence[Task]
+    new: Sequence[Task]
+
+
+def settle(changes: Sequence[Change], saved: Sequence[Task]) -> Settled:
+    """Return the tasks to write.
+
+    They are to be written in this order: a new task may take the unique key that an
+    old one frees.
+    """
+    last = {change.task.seq: change for change in changes}
+    created = {change.task.seq for change in changes if change.before is None}
+    kept = [change.task for change in last.values() if change.kind is not Kind.DELETED]
+    return Settled(
+        old=[task for task in saved if task.seq not in last]
+        + [task for task in kept if task.seq not in created],
+        gone=[change.task for change in last.values() if change.kind is Kind.DELETED],
+        new=[task for task in kept if task.seq in created],
+    )
+
+
+def change_columns(change: Change, time: int) -> tuple[object, ...]:
+    """Return the columns of a log row."""
+    return (
+        change.revision,
+        change.unit,
+        change.kind,
+        change.task.seq,
+        time,
+        document(change.before) if change.before else None,
+        document(change.task),
+    )
+
+
+def count_changes(changes: Sequence[Change]) -> list[tuple[str, Status, int]]:
+    """Return by how much the number of tasks of each queue and status has changed."""
+    deltas: Counter[tuple[str, Status]] = Counter()
+    for change in changes:
+        if change.before:
+            deltas[change.before.queue, change.before.status] -= 1
+        if change.kind is not Kind.DELETED:
+            deltas[change.task.queue, change.task.status] += 1
+    return [(queue, status, delta) for (queue, status), delta in deltas.items() if delta]
