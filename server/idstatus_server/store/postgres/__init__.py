@@ -1,0 +1,5 @@
+"""The store for many server processes: one PostgreSQL."""
+
+from idstatus_server.store.postgres.store import PostgresStore
+
+__all__ = ["PostgresStore"]

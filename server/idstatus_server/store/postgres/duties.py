@@ -1,0 +1,68 @@
+"""What the timers ask of the database, and what they tidy up."""
+
+from typing import Any
+
+from idstatus_server.lifecycle import Status
+from idstatus_server.model import Task
+from idstatus_server.store.rows import read_task
+
+_AWAKE = """
+SELECT doc FROM tasks WHERE status = $1 AND wake_time <= $2 ORDER BY wake_time LIMIT $3"""
+_NEXT_WAKE = """
+SELECT least((SELECT min(wake_time) FROM tasks WHERE status = 1 AND wake_time IS NOT NULL),
+             (SELECT min(wake_time) FROM tasks WHERE status = 3 AND wake_time IS NOT NULL))"""
+_RUNNING = """
+SELECT doc FROM tasks WHERE status = 3 AND wake_time IS NOT NULL AND seq > $1
+ORDER BY seq LIMIT $2"""
+_OUTLIVED = """
+SELECT t.id FROM queues AS q JOIN tasks AS t ON t.queue = q.name
+WHERE t.end_time <= $1 - coalesce((q.doc::json ->> 'retention')::bigint, $2) LIMIT $3"""
+_COMPACTABLE = """
+SELECT max(revision) FROM (SELECT revision, time FROM log ORDER BY revision LIMIT $2) AS oldest
+WHERE time < $1"""
+_FORGETTABLE = """
+SELECT max(number) FROM (SELECT number, time FROM requests ORDER BY number LIMIT $2) AS oldest
+WHERE time < $1"""
+
+
+async def awake(db: Any, status: Status, now: int, limit: int) -> list[Task]:
+    """Return tasks whose time has come."""
+    return [read_task(row[0]) for row in await db.fetch(_AWAKE, status, now, limit)]
+
+
+async def next_wake(db: Any) -> int | None:
+    """Return the earliest time at which there is something to do."""
+    earliest: int | None = await db.fetchval(_NEXT_WAKE)
+    return earliest
+
+
+async def running(db: Any, after: int, limit: int) -> list[Task]:
+    """Return running tasks by ``seq``."""
+    return [read_task(row[0]) for row in await db.fetch(_RUNNING, after, limit)]
+
+
+async def outlived(db: Any, now: int, retention: int, limit: int) -> list[str]:
+    """Return ids of finished tasks that were kept long enough."""
+    return [row[0] for row in await db.fetch(_OUTLIVED, now, retention, limit)]
+
+
+async def compact(db: Any, before: int, limit: int) -> int:
+    """Drop the oldest changes; the caller commits."""
+    last = await db.fetchval(_COMPACTABLE, before, limit)
+    if last is None:
+        return 0
+    await db.execute("UPDATE head SET compacted = $1", last)
+    return _deleted(await db.execute("DELETE FROM log WHERE revision <= $1", last))
+
+
+async def forget(db: Any, before: int, limit: int) -> int:
+    """Drop the oldest request ids; the caller commits."""
+    last = await db.fetchval(_FORGETTABLE, before, limit)
+    if last is None:
+        return 0
+    return _deleted(await db.execute("DELETE FROM requests WHERE number <= $1", last))
+
+
+def _deleted(tag: str) -> int:
+    """Return the number of rows from a command's tag, such as "DELETE 5"."""
+    return int(tag.rpartition(" ")[2])

@@ -1,0 +1,88 @@
+"""The conformance suite on a real PostgreSQL, and what is PostgreSQL's own."""
+
+import asyncio
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+from store import conformance
+from store.author import Author
+from store.conformance import OpenStore
+from store.postgres_server import PostgresServer
+
+from idstatus_server.errors import StartError
+from idstatus_server.store.postgres import PostgresStore
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One PostgreSQL for a worker's tests; each has a database of its own."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+class OnPostgres:
+    @pytest.fixture
+    async def url(self, postgres: PostgresServer) -> str:
+        return await postgres.new_database()
+
+    @pytest.fixture
+    def open_store(self, url: str) -> OpenStore:
+        return lambda: PostgresStore(url)
+
+
+class TestCommits(OnPostgres, conformance.Commits): ...
+
+
+class TestDurability(OnPostgres, conformance.Durability): ...
+
+
+class TestLoads(OnPostgres, conformance.Loads): ...
+
+
+class TestBodies(OnPostgres, conformance.BodiesApart): ...
+
+
+class TestLists(OnPostgres, conformance.Lists): ...
+
+
+class TestHistory(OnPostgres, conformance.History): ...
+
+
+class TestDuties(OnPostgres, conformance.Duties): ...
+
+
+class TestSharing(OnPostgres):
+    async def test_ten_may_start_at_once_on_an_empty_database(self, url: str) -> None:
+        stores = [PostgresStore(url) for _ in range(10)]
+        await asyncio.gather(*(store.__aenter__() for store in stores))
+        assert len({store.store_id for store in stores}) == 1
+        await asyncio.gather(*(store.close() for store in stores))
+
+    async def test_revisions_are_dense_over_several_stores(self, url: str) -> None:
+        async with PostgresStore(url) as one, PostgresStore(url) as other:
+            await asyncio.gather(
+                *(
+                    Author(store).create(f"{number}-{index}")
+                    for index, store in enumerate((one, other))
+                    for number in range(20)
+                )
+            )
+            for store in (one, other):
+                log = await store.log(0, 100)
+                assert [change.revision for change in log] == list(range(1, 41))
+
+    async def test_a_newer_schema_is_refused(self, url: str) -> None:
+        async with PostgresStore(url):
+            pass
+        db = await asyncpg.connect(url)
+        await db.execute("INSERT INTO idstatus.migrations VALUES (99)")
+        await db.close()
+        with pytest.raises(StartError, match="newer than"):
+            await PostgresStore(url).__aenter__()
+
+    async def test_a_database_out_of_reach_is_refused(self) -> None:
+        with pytest.raises(StartError, match="cannot connect"):
+            await PostgresStore("postgresql://nobody@127.0.0.1:1/none").__aenter__()
