@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 import sys
-import time
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from idstatus_server.limits import SECOND
 from idstatus_server.model import Change
 from idstatus_server.rpc.rooms import Patience, Rooms
 from idstatus_server.rpc.server import RpcServer
-from idstatus_server.store.sqlite import SqliteStore
+from idstatus_server.store.base import Store
+from idstatus_server.store.sqlite import SqliteStore, system_clock
 from idstatus_server.timers import Timers
-from idstatus_server.watch import Arrivals, Hub
+from idstatus_server.watch import Arrivals, Hub, Tail
 
 _log = logging.getLogger("idstatus_server")
 
@@ -46,24 +48,35 @@ async def _serve_and_leave(settings: config.Config) -> None:
     os._exit(os.EX_OK)
 
 
-def clock() -> int:
-    """Return the time now, in microseconds since the Unix epoch."""
-    return time.time_ns() // 1000
-
-
-def open_store(url: str) -> SqliteStore:
-    """Open the store that a URL names.
+def open_store(url: str) -> AbstractAsyncContextManager[Store]:
+    """Return the store that a URL names, to be opened with ``async with``.
 
     Raises:
         StartError: it cannot be opened.
     """
     path = url.removeprefix("sqlite:///")
+    if path == url:
+        return open_postgres(url)
     if path != ":memory:":
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StartError(f"cannot make the folder of {path}: {error.strerror}") from error
     return SqliteStore(path)
+
+
+def open_postgres(url: str) -> AbstractAsyncContextManager[Store]:
+    """Return the store in a PostgreSQL database; its driver is an extra."""
+    try:
+        from idstatus_server.store.postgres import PostgresStore  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise StartError(f"{error}: pip install 'idstatus[postgres]'") from error
+    return PostgresStore(url)
+
+
+def without_password(url: str) -> str:
+    """Return a store's URL as it may be shown."""
+    return re.sub(r"(//[^/@:]*):[^@]*@", r"\1:***@", url)
 
 
 async def serve(settings: config.Config) -> RpcServer:
@@ -77,19 +90,18 @@ async def serve(settings: config.Config) -> RpcServer:
         arrivals = Arrivals()
         timers: list[Timers] = []
 
-        def publish(changes: Sequence[Change]) -> None:
-            hub.publish(changes)
-            arrivals.publish(changes)
+        def wake_timers(changes: Sequence[Change]) -> None:
             for timer in timers:
                 timer.publish(changes)
 
-        ledger = Ledger(store, publish, clock, settings.limits.pending_writes)
+        tail = Tail(store, hub, (arrivals.publish, wake_timers))
+        ledger = Ledger(store, tail.publish, settings.limits.pending_writes)
         rooms = Rooms(
             store=store,
             ledger=ledger,
             hub=hub,
             arrivals=arrivals,
-            clock=clock,
+            clock=system_clock,
             limits=settings.limits,
             patience=Patience(
                 slow_watcher=settings.slow_watcher_timeout / SECOND,
@@ -99,18 +111,19 @@ async def serve(settings: config.Config) -> RpcServer:
         server = RpcServer(rooms, settings.max_message_bytes)
         try:
             bound = await server.start(settings.listen)
-            timers.append(Timers(store, ledger, clock, settings.retention))
+            timers.append(Timers(store, ledger, system_clock, settings.retention))
             where = ", ".join(bound)
-            said = f"listens on {where}, stores in {settings.store}"
+            said = f"listens on {where}, stores in {without_password(settings.store)}"
             told = _hear_signals()
             print(f"idstatus-server {version('idstatus')} {said}", flush=True)  # noqa: T201
-            await _told_to_stop(told, ledger)
+            await _told_to_stop(told, ledger, tail)
             _log.info("draining")
             await server.drain(settings.grace / SECOND)
         finally:
             for timer in timers:
                 await timer.close()
             await ledger.close()
+            await tail.close()
     return server
 
 
@@ -130,13 +143,14 @@ def _hear_signals() -> asyncio.Future[None]:
     return told
 
 
-async def _told_to_stop(told: asyncio.Future[None], ledger: Ledger) -> None:
+async def _told_to_stop(told: asyncio.Future[None], ledger: Ledger, tail: Tail) -> None:
     """Return when the server is told to stop; raise the bug that stops it, if there is one."""
-    failed = asyncio.create_task(ledger.failed())
-    await asyncio.wait({told, failed}, return_when=asyncio.FIRST_COMPLETED)
-    if failed.done():
-        failed.result()
-    failed.cancel()
+    failures = {asyncio.create_task(job.failed()) for job in (ledger, tail)}
+    await asyncio.wait({told, *failures}, return_when=asyncio.FIRST_COMPLETED)
+    for failure in failures:
+        if failure.done():
+            failure.result()
+        failure.cancel()
 
 
 if __name__ == "__main__":

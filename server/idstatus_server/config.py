@@ -109,9 +109,13 @@ def _addresses(text: str) -> tuple[str, ...]:
 
 
 def _store(text: str) -> str:
+    if re.match(r"postgres(ql)?://.", text):
+        return text
     path = text.removeprefix("sqlite:///")
     if path == text or not path or path.endswith("/"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not sqlite:///PATH or sqlite:///:memory:")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not sqlite:///PATH, sqlite:///:memory: or postgresql://…"
+        )
     return text
 
 
@@ -156,7 +160,8 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "store",
         _store,
         default_store(environ),
-        "sqlite:///PATH (four slashes: an absolute one), or sqlite:///:memory: for trials.",
+        "sqlite:///PATH (four slashes: an absolute one), sqlite:///:memory: for trials, or "
+        "postgresql://USER@HOST/DATABASE for several servers.",
     )
     levels = ("debug", "info", "warning", "error")
     add("log-level", _choice(*levels), "info", "One of " + ", ".join(levels) + ".")

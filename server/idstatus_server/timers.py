@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 from idstatus_server.engine import Ledger
 from idstatus_server.engine.commands import Expire, MakeDue, PostponeExpiry, Purge
-from idstatus_server.engine.ledger import Clock
 from idstatus_server.errors import DomainError
 from idstatus_server.lifecycle import Status
 from idstatus_server.limits import DAY, SECOND
 from idstatus_server.model import Change
-from idstatus_server.store.base import Store
+from idstatus_server.store.base import Clock, Store
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +78,7 @@ class Timers:
             try:
                 await duty()
             except DomainError as error:
+                self._away = True
                 _log.warning("a timer could not do its duty: %s", error)
                 await asyncio.sleep(_AFTER_ERROR)
             except Exception:  # noqa: BLE001  # a duty must outlive its bugs
@@ -118,8 +118,12 @@ class Timers:
 
     async def _act(self) -> None:
         """Act on what is to be done now, then sleep until there is more."""
+        if not await self._store.on_duty():
+            self._away = True  # whoever takes over begins by forgiving
+            await self._sleep()
+            return
         await self._forgive_downtime()
-        now = self._clock()
+        now = await self._store.now()
         due = await self._store.awake(Status.DELAYED, now, _AT_ONCE)
         if due:
             await self._ledger.submit(MakeDue([task.id for task in due]))
@@ -134,7 +138,7 @@ class Timers:
         self._next_wake = await self._store.next_wake()
         delay = _TICK
         if self._next_wake is not None:
-            delay = min(_TICK, max(0.0, (self._next_wake - self._clock()) / SECOND))
+            delay = min(_TICK, max(0.0, (self._next_wake - await self._store.now()) / SECOND))
         try:
             async with asyncio.timeout(delay):
                 await self._earlier.wait()
@@ -144,8 +148,11 @@ class Timers:
     # -- retention and compaction
 
     async def _clean_up(self) -> None:
-        now = self._clock()
         keep = self._retention
+        if not await self._store.on_duty():
+            await asyncio.sleep(keep.every / SECOND)
+            return
+        now = await self._store.now()
         while ids := await self._store.outlived(now, keep.tasks, _AT_ONCE):
             await self._ledger.submit(Purge(ids))
         while await self._store.compact(now - keep.log, _COMPACT_AT_ONCE):

@@ -26,12 +26,7 @@ class World:
         self.hub = Hub(store, 0)
         self.feeds = Feeds(self.hub)
         self.held: list[Sequence[Change]] | None = None
-        self._now = SECOND
-        self.ledger = Ledger(store, self._publish, self._clock, 10_000)
-
-    def _clock(self) -> int:
-        self._now += 1
-        return self._now
+        self.ledger = Ledger(store, self._publish, 10_000)
 
     def _publish(self, changes: Sequence[Change]) -> None:
         if self.held is None:

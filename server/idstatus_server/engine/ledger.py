@@ -18,9 +18,6 @@ from idstatus_server.store.base import Needs, Store, Transaction
 
 R_co = TypeVar("R_co", covariant=True)
 
-Clock = Callable[[], int]
-"""Returns the time now, in microseconds since the Unix epoch."""
-
 _log = logging.getLogger(__name__)
 
 # Items in one commit: enough to make the disk's part small, few enough to keep
@@ -70,12 +67,10 @@ class Ledger:
         self,
         store: Store,
         publish: Callable[[Sequence[Change]], None],
-        clock: Clock,
         max_pending: int,
     ) -> None:
         self._store = store
         self._publish = publish
-        self._clock = clock
         self._max_pending = max_pending
         self._waiting: deque[_Pending] = deque()
         self._arrived = asyncio.Event()
@@ -173,7 +168,7 @@ class Ledger:
             more = await transaction.load(Needs(recalled=frozenset(answered)))
             loaded = loaded._replace(recalled=more.recalled)
         # Time never runs backwards in the store, even if the clock does.
-        return Draft(transaction.head, max(self._clock(), transaction.time), loaded)
+        return Draft(transaction.head, max(transaction.now, transaction.time), loaded)
 
 
 def _union(needs: Sequence[Needs]) -> Needs:

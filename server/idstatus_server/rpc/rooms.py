@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from idstatus_server.engine import Ledger
-from idstatus_server.engine.ledger import Clock
 from idstatus_server.limits import Limits
-from idstatus_server.store.base import Store
+from idstatus_server.store.base import Clock, Store
 from idstatus_server.watch import Arrivals, Hub
 
 

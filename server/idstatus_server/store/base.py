@@ -10,12 +10,15 @@ Promises that hold for all methods:
 - *Out of reach*: what the database cannot do now raises StoreUnavailableError.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Answer, Change, Filter, Queue, QueueState, Task
+
+Clock = Callable[[], int]
+"""Returns the time now, in microseconds since the Unix epoch."""
 
 
 class Head(NamedTuple):
@@ -97,6 +100,8 @@ class Transaction(Protocol):
     head: int
     time: int
     """The time of the last commit: a new one must not be earlier."""
+    now: int
+    """The time now, by the clock of the store."""
 
     async def load(self, needs: Needs) -> Loaded:
         """Return what the store knows of the needs."""
@@ -210,6 +215,25 @@ class Store(Reader, Duties, Protocol):
 
     async def close(self) -> None:
         """Let go of the database; everything committed stays."""
+        ...
+
+    async def now(self) -> int:
+        """Return the time, in microseconds: all who share the store go by one clock."""
+        ...
+
+    def follow(self, wake: Callable[[], None]) -> None:
+        """From now on call ``wake`` whenever another process may have committed.
+
+        Soon after it did, as a rule; within a second in any case.
+        """
+        ...
+
+    async def on_duty(self) -> bool:
+        """Tell whether this process is the one that runs the timers.
+
+        Of all that share the store, one is at a time. One that dies, or stands still, is
+        relieved within seconds.
+        """
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:

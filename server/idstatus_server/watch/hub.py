@@ -4,6 +4,7 @@ It remembers the newest changes, so that those who fell a little behind need not
 ask the store.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -40,12 +41,14 @@ class Hub:
         self._by_queue: dict[str, set[Subscriber]] = {}
         self._everywhere: set[Subscriber] = set()
         self._attached: set[Subscriber] = set()
+        self._reached = asyncio.Event()
         self.ended: DomainError | None = None
 
     def publish(self, changes: Sequence[Change]) -> None:
         """Tell one commit's changes; commits come in order."""
         self.head = changes[-1].revision
         self._recent.extend(changes)
+        self._reached.set()
         concerned: dict[Subscriber, None] = dict.fromkeys(self._everywhere)
         for change in changes:
             for index, key in ((self._by_id, change.task.id), (self._by_queue, change.task.queue)):
@@ -54,6 +57,12 @@ class Hub:
                     concerned.update(dict.fromkeys(found))
         for subscriber in concerned:
             subscriber.offer(changes)
+
+    async def reached(self, revision: int) -> None:
+        """Return once all changes up to a revision were told; another process made them."""
+        while self.head < revision:
+            self._reached.clear()
+            await self._reached.wait()
 
     async def read(self, after: int, limit: int) -> Sequence[Change]:
         """Return the next changes past a revision, whole units only.

@@ -98,10 +98,13 @@ class Watch:
             RevisionInFutureError, RevisionCompactedError: the token's revision is not there.
             TaskNotFoundError: a named task does not exist.
         """
-        revision = self._position.revision
-        if revision > self._hub.head:
-            raise RevisionInFutureError(revision, self._hub.head)
-        await self._hub.read(revision, 1)  # refuses what is compacted
+        newest = (await self._hub.store.head()).revision
+        if self._position.revision > newest:
+            raise RevisionInFutureError(self._position.revision, newest)
+        if not self._options.resume:
+            self._position = Position(newest)
+        await self._hub.reached(self._position.revision)
+        await self._hub.read(self._position.revision, 1)  # refuses what is compacted
         if isinstance(self._selection, IdsSelection):
             self._named = await self._load_named(self._selection)
 

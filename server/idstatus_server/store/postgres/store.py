@@ -6,6 +6,9 @@ its own and sees what is committed.
 """
 
 import asyncio
+import logging
+import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
@@ -18,8 +21,23 @@ from idstatus_server.model import Change, Filter, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page
 from idstatus_server.store.postgres import duties, listing
 from idstatus_server.store.postgres.opening import connect
-from idstatus_server.store.postgres.writing import PostgresTransaction
+from idstatus_server.store.postgres.writing import CHANNEL, PostgresTransaction
 from idstatus_server.store.rows import read_change, read_queue, read_task
+
+_log = logging.getLogger(__name__)
+
+_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+# The clock is read once the lock is held: time must not run backwards from one to the next.
+_LOCK_HEAD = f"""
+WITH locked AS MATERIALIZED (SELECT revision, time FROM head FOR UPDATE)
+SELECT revision, time, {_NOW} FROM locked"""  # noqa: S608  # nothing from outside is in it
+_TAKE_DUTY = """
+UPDATE duty SET holder = $1, until = clock_timestamp() + interval '3 seconds'
+WHERE holder = $1 OR until < clock_timestamp() RETURNING true"""
+# The duty is taken, or renewed, this often, in seconds; it lasts three times as long.
+_DUTY = 1.0
+# How often the log is looked at without a hint, in seconds.
+_POLL = 1.0
 
 _BODIES = """
 SELECT s.seq, coalesce(p.data, ''::bytea), coalesce(r.data, ''::bytea)
@@ -49,6 +67,10 @@ class PostgresStore:
     def __init__(self, url: str) -> None:
         self._url = url
         self._writing = asyncio.Lock()
+        self._name = uuid.uuid4().hex
+        self._listening: asyncio.Task[None] | None = None
+        self._on_duty = False
+        self._duty_asked = float("-inf")
         self._pool: asyncpg.Pool[asyncpg.Record]
 
     async def __aenter__(self) -> Self:
@@ -63,8 +85,45 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Let go of the database once the commit under way is done."""
+        if self._listening:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
         async with self._writing:
             await self._pool.close()
+
+    # -- with others
+
+    async def now(self) -> int:
+        """Return the time: the database's."""
+        return int((await self._rows(f"SELECT {_NOW}"))[0][0])
+
+    def follow(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` at each hint, and every second in any case."""
+        self._listening = asyncio.create_task(self._listen(wake), name="listen")
+
+    async def _listen(self, wake: Callable[[], None]) -> None:
+        while True:
+            try:
+                db = await asyncpg.connect(self._url)
+                try:
+                    await db.add_listener(CHANNEL, lambda *_: wake())
+                    while not db.is_closed():
+                        wake()
+                        await asyncio.sleep(_POLL)
+                finally:
+                    db.terminate()
+            except _OUT_OF_REACH as error:
+                _log.warning("no hints from the database: %s", error)
+            wake()
+            await asyncio.sleep(_POLL)
+
+    async def on_duty(self) -> bool:
+        """Tell whether this process runs the timers."""
+        now = time.monotonic()
+        if now - self._duty_asked >= _DUTY:
+            self._on_duty = bool(await self._rows(_TAKE_DUTY, self._name))
+            self._duty_asked = now
+        return self._on_duty
 
     # -- writing
 
@@ -77,8 +136,8 @@ class PostgresStore:
                 await attempt.start()
                 done = False
                 try:
-                    (head,) = await db.fetch("SELECT revision, time FROM head FOR UPDATE")
-                    transaction = PostgresTransaction(db, attempt.commit, head[0], head[1])
+                    (head,) = await db.fetch(_LOCK_HEAD)
+                    transaction = PostgresTransaction(db, attempt.commit, *tuple(head))
                     yield transaction
                     done = transaction.committed
                 finally:

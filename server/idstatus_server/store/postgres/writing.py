@@ -17,6 +17,9 @@ from idstatus_server.store.rows import (
     task_columns,
 )
 
+CHANNEL = "idstatus"
+"""Where other processes hear that there is something new in the log."""
+
 _UPDATE_TASKS = """
 UPDATE tasks AS t SET revision = n.revision, status = n.status,
   queued_revision = n.queued_revision, wake_time = n.wake_time, end_time = n.end_time,
@@ -62,12 +65,13 @@ class PostgresTransaction:
     """A write transaction that holds the head: nobody else writes until it ends."""
 
     def __init__(
-        self, db: Any, run_commit: Callable[[], Awaitable[None]], head: int, time: int
+        self, db: Any, run_commit: Callable[[], Awaitable[None]], head: int, time: int, now: int
     ) -> None:
         self._db = db
         self._run_commit = run_commit
         self.head = head
         self.time = time
+        self.now = now
         self.committed = False
 
     async def load(self, needs: Needs) -> Loaded:
@@ -128,6 +132,8 @@ class PostgresTransaction:
                 for request_id, (fingerprint, answer) in writes.answers.items()
             ],
         )
+        if writes.changes:
+            await self._db.execute("SELECT pg_notify($1, '')", CHANNEL)
         await self._db.execute(
             "UPDATE head SET revision = $1, time = $2",
             self.head + len(writes.changes),

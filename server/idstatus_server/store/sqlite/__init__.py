@@ -1,5 +1,5 @@
 """The embedded store: one SQLite file, one process."""
 
-from idstatus_server.store.sqlite.store import SqliteStore
+from idstatus_server.store.sqlite.store import SqliteStore, system_clock
 
-__all__ = ["SqliteStore"]
+__all__ = ["SqliteStore", "system_clock"]

@@ -8,24 +8,29 @@ connection is another one.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Queue, QueueState, Task
-from idstatus_server.store.base import Bodies, Head, Page
+from idstatus_server.store.base import Bodies, Clock, Head, Page
 from idstatus_server.store.rows import read_change, read_queue, read_task
 from idstatus_server.store.sqlite import duties, listing, opening
 from idstatus_server.store.sqlite.writing import SqliteTransaction
 
-T = TypeVar("T")
-
 # How often, and how long in all, to try when another program holds the file.
 _BUSY_PAUSE, _BUSY_TRIES = 0.02, 250
+
+
+def system_clock() -> int:
+    """Return the time now, in microseconds since the Unix epoch."""
+    return time.time_ns() // 1000
+
 
 _BODIES = """
 SELECT coalesce(p.data, x''), coalesce(r.data, x'') FROM (SELECT ? AS seq) AS t
@@ -48,7 +53,7 @@ class SqliteStore:
         StartError: the file cannot be opened; the message tells why in one line.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, clock: Clock = system_clock) -> None:
         in_memory = path == opening.MEMORY
         self._lock = None if in_memory else opening.Lock(Path(path))
         try:
@@ -60,6 +65,7 @@ class SqliteStore:
         self._reader = self._writer if in_memory else opening.connect(path)
         self._disk = None if in_memory else ThreadPoolExecutor(1, "commit")
         self._writing = asyncio.Lock()
+        self._clock = clock
         (self.store_id,) = self._reader.execute("SELECT store_id FROM head").fetchone()
 
     def _release(self) -> None:
@@ -83,6 +89,19 @@ class SqliteStore:
             self._writer.close()
             self._release()
 
+    # -- alone with the file
+
+    async def now(self) -> int:
+        """Return the time: the machine's."""
+        return self._clock()
+
+    def follow(self, wake: Callable[[], None]) -> None:
+        """Do nothing: no other process commits."""
+
+    async def on_duty(self) -> bool:
+        """Tell that this process runs the timers: there is no other."""
+        return True
+
     # -- writing
 
     @asynccontextmanager
@@ -92,7 +111,7 @@ class SqliteStore:
             with _translated():
                 await self._begin()
                 try:
-                    yield SqliteTransaction(self._writer, self._commit)
+                    yield SqliteTransaction(self._writer, self._commit, self._clock())
                 finally:
                     if self._writer.in_transaction:
                         self._writer.execute("ROLLBACK")

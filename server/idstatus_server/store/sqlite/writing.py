@@ -45,9 +45,12 @@ class SqliteTransaction:
     which waits for the disk, is handed to ``run_commit``.
     """
 
-    def __init__(self, db: sqlite3.Connection, run_commit: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, run_commit: Callable[[], Awaitable[None]], now: int
+    ) -> None:
         self._db = db
         self._run_commit = run_commit
+        self.now = now
         self.head, self.time = db.execute("SELECT revision, time FROM head").fetchone()
 
     async def load(self, needs: Needs) -> Loaded:

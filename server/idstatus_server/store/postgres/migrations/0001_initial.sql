@@ -9,6 +9,11 @@ CREATE TABLE head (
 
 INSERT INTO head VALUES (left(replace(gen_random_uuid()::text, '-', ''), 16), 0, 0, 0);
 
+-- One row: the process that runs the timers, and until when nobody else may.
+CREATE TABLE duty (holder text NOT NULL, until timestamptz NOT NULL);
+
+INSERT INTO duty VALUES ('', '-infinity');
+
 -- A task as it stands. seq is the revision of its creation. doc is the whole task;
 -- the other columns repeat what the indexes need.
 CREATE TABLE tasks (
