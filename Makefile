@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 .DEFAULT_GOAL := help
+# The tests that run against a server's store, whichever it is.
+ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
 
 .PHONY: help install run test check generate demo clean
 
@@ -22,8 +24,9 @@ run: $(READY) ## Start the server on SQLite.
 demo: $(READY) ## Watch real commands succeed, fail, time out, be cancelled and retried.
 	@$(BIN)/python examples/demo.py
 
-test: $(READY) ## Run every test, with branch coverage.
-	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered tests
+test: $(READY) ## Run every test, with branch coverage; what depends on the store, on PostgreSQL again.
+	$(BIN)/pytest -n auto --cov --cov-report= tests
+	$(BIN)/pytest -n auto --cov --cov-append --cov-report=term:skip-covered --store=postgres $(ON_POSTGRES)
 
 check: $(READY) ## Everything that CI checks beside the tests.
 	$(BIN)/ruff format --check .

@@ -6,11 +6,45 @@ from pathlib import Path
 
 import grpc
 import pytest
+from postgres_server import PostgresServer
 
+import harness
 from harness import ServerProcess
 from idstatus.v1.queue_service_pb2_grpc import QueueServiceStub
 from idstatus.v1.runner_service_pb2_grpc import RunnerServiceStub
 from idstatus.v1.task_service_pb2_grpc import TaskServiceStub
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store",
+        choices=("sqlite", "postgres"),
+        default="sqlite",
+        help="What the servers of the tests store in.",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, leave out what is about SQLite itself."""
+    if config.getoption("--store") == "postgres":
+        items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One PostgreSQL for a worker's tests; each has a database of its own."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chosen_store(request: pytest.FixtureRequest) -> None:
+    """Let all servers of the tests store where the option says."""
+    if request.config.getoption("--store") == "postgres":
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        harness.new_store = lambda _: postgres.new_database()
 
 
 @pytest.fixture(scope="session")

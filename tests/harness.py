@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -13,12 +14,21 @@ SERVER = (sys.executable, "-m", "idstatus_server")
 _START_LIMIT = 30.0
 
 
+def sqlite_in(folder: Path) -> str:
+    """Return the URL of a store in a folder."""
+    return f"sqlite:///{folder / 'idstatus.db'}"
+
+
+new_store: Callable[[Path], str] = sqlite_in
+"""Makes a store for a server that is given none; the option --store changes it."""
+
+
 class ServerProcess:
     """One idstatus-server on a port and a store of its own, which outlive its restarts."""
 
     def __init__(self, folder: Path, *flags: str, store: str | None = None) -> None:
         self.folder = folder
-        self.store = store or f"sqlite:///{folder / 'idstatus.db'}"
+        self.store = store or new_store(folder)
         self.address = f"127.0.0.1:{free_port()}"
         self.flags = flags
         self.log = folder / "server.log"

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+import pytest
 from grpc_health.v1 import health_pb2
-from rpc.wire import PATIENCE, Api, lease, outcome, refused, report, seconds, span, until
+from rpc.wire import PATIENCE, Api, Refusal, lease, outcome, refused, report, seconds, span, until
 
 from harness import ServerProcess
 from idstatus.v1 import runner_service_pb2 as r
@@ -44,8 +45,7 @@ async def admitted(api: Api) -> bool:
 async def test_one_call_too_many_is_refused(start_server: Start, queue: str) -> None:
     async with Api.at(start_server("--max-in-flight", "1").address) as api:
         first = await api.create(queue)
-        waiting = asyncio.create_task(api.wait(first.id))
-        refusal = await until_refused(api, first.id)
+        waiting, refusal = await fill_up(api, first.id)
         assert refusal.kind == ("RESOURCE_EXHAUSTED", "OVERLOADED")
         assert refusal.metadata == {"limit": "1"}
         assert refusal.retry_after is not None
@@ -55,12 +55,15 @@ async def test_one_call_too_many_is_refused(start_server: Start, queue: str) -> 
         waiting.cancel()
 
 
-async def until_refused(api: Api, task_id: str) -> Any:
-    """Ask until the call that is under way has arrived."""
-    async with asyncio.timeout(PATIENCE):
-        while isinstance(answer := await outcome(api.status(task_id)), m.IdStatus):
-            pass
-    return answer
+async def fill_up(api: Api, task_id: str) -> tuple[asyncio.Task[Any], Refusal]:
+    """Let one call wait in the only place there is; return it and the refusal of another."""
+    calls = {asyncio.create_task(outcome(api.wait(task_id, 30))) for _ in range(2)}
+    refused, (waiting,) = await asyncio.wait(
+        calls, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED
+    )
+    answer = refused.pop().result()
+    assert isinstance(answer, Refusal)
+    return waiting, answer
 
 
 async def test_a_full_server_still_answers_at_once(start_server: Start, queue: str) -> None:
@@ -69,8 +72,8 @@ async def test_a_full_server_still_answers_at_once(start_server: Start, queue: s
         task = await api.create(queue)
         watch = api.tasks.WatchTasks(t.WatchTasksRequest())
         await watch.read()
-        waiting = asyncio.create_task(api.wait(task.id, 30))
-        assert (await until_refused(api, task.id)).reason == "OVERLOADED"
+        waiting, refusal = await fill_up(api, task.id)
+        assert refusal.reason == "OVERLOADED"
         health = await api.health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
         assert health.status == health_pb2.HealthCheckResponse.SERVING
         waiting.cancel()
@@ -112,6 +115,7 @@ def locked(server: ServerProcess) -> Iterator[None]:
         db.execute("ROLLBACK")
 
 
+@pytest.mark.sqlite
 async def test_without_its_store_the_server_says_so_and_recovers(
     server: ServerProcess, own: Api, queue: str
 ) -> None:
@@ -126,6 +130,7 @@ async def test_without_its_store_the_server_says_so_and_recovers(
     assert second.revision == first.revision + 1
 
 
+@pytest.mark.sqlite
 async def test_a_short_lock_is_waited_for(server: ServerProcess, own: Api, queue: str) -> None:
     with locked(server):
         creating = asyncio.create_task(own.create(queue))
@@ -134,6 +139,7 @@ async def test_a_short_lock_is_waited_for(server: ServerProcess, own: Api, queue
     assert (await creating).queue == queue
 
 
+@pytest.mark.sqlite
 async def test_nothing_expires_soon_after_the_store_came_back(
     server: ServerProcess, own: Api, queue: str
 ) -> None:

@@ -13,6 +13,8 @@ from rpc.wire import Api, refused
 
 from harness import SERVER, ServerProcess, free_port
 
+pytestmark = pytest.mark.sqlite
+
 LIMIT = 20.0
 
 
@@ -163,7 +165,7 @@ def test_a_database_that_was_cut_off(store: Path) -> None:
 
 BAD_FLAGS = [
     ("--no-such-flag",),
-    ("--store", "postgres://x"),
+    ("--store", "mysql://x"),
     ("--store", "/just/a/path"),
     ("--grace", "soon"),
     ("--grace", "-1s"),

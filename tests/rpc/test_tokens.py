@@ -156,6 +156,7 @@ async def refusal_or_none(api: Api, token: str) -> Refusal | None:
     return answer if isinstance(answer, Refusal) else None
 
 
+@pytest.mark.sqlite
 async def test_a_token_from_the_future_is_out_of_range(
     start_server: Start, tmp_path: Path, queue: str
 ) -> None:

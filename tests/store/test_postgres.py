@@ -1,32 +1,22 @@
 """The conformance suite on a real PostgreSQL, and what is PostgreSQL's own."""
 
 import asyncio
-from collections.abc import Iterator
 
 import asyncpg
 import pytest
+from postgres_server import PostgresServer
 from store import conformance
 from store.author import Author
 from store.conformance import OpenStore
-from store.postgres_server import PostgresServer
 
 from idstatus_server.errors import StartError
 from idstatus_server.store.postgres import PostgresStore
 
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """One PostgreSQL for a worker's tests; each has a database of its own."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.stop()
-
-
 class OnPostgres:
     @pytest.fixture
-    async def url(self, postgres: PostgresServer) -> str:
-        return await postgres.new_database()
+    def url(self, postgres: PostgresServer) -> str:
+        return postgres.new_database()
 
     @pytest.fixture
     def open_store(self, url: str) -> OpenStore:

@@ -5,6 +5,7 @@ import base64
 import shutil
 
 import grpc
+import pytest
 from watch.sites import Reading, Site
 from watch.truth import origin
 
@@ -69,6 +70,7 @@ async def test_a_live_watch_outlives_the_compaction_of_its_past(
     assert await stopped == 0
 
 
+@pytest.mark.sqlite
 async def test_a_token_from_the_future_is_out_of_range(server: ServerProcess, site: Site) -> None:
     """The store was put back to an older copy."""
     first = await site.create(queue="q")

