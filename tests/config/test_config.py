@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from idstatus_server import config
+from idstatus_server.__main__ import without_password
 from idstatus_server.limits import DAY, SECOND
 from idstatus_server.logs import JsonFormatter
 
@@ -81,3 +82,10 @@ def test_a_json_log_line_is_one_object_with_the_trace_inside() -> None:
     said = json.loads(line)
     assert (said["level"], said["logger"], said["message"]) == ("error", "here", "it broke")
     assert "ZeroDivisionError" in said["trace"]
+
+
+def test_a_stores_password_is_not_shown() -> None:
+    shown = without_password("postgresql://me:secret@host:5432/db")
+    assert shown == "postgresql://me:***@host:5432/db"
+    for url in ("postgresql://me@host/db", "sqlite:////a/b:c@d.db", "postgresql:///db"):
+        assert without_password(url) == url
