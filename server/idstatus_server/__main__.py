@@ -111,7 +111,9 @@ async def serve(settings: config.Config) -> RpcServer:
         server = RpcServer(rooms, settings.max_message_bytes)
         try:
             bound = await server.start(settings.listen)
-            timers.append(Timers(store, ledger, system_clock, settings.retention))
+            timers.append(
+                Timers(store, ledger, settings.retention, clock=system_clock, tell=server.tell)
+            )
             where = ", ".join(bound)
             said = f"listens on {where}, stores in {without_password(settings.store)}"
             told = _hear_signals()

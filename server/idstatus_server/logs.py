@@ -29,4 +29,6 @@ def set_up(level: str, style: str) -> None:
         handler.setFormatter(JsonFormatter())
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    # The driver tells an outage of the database with a trace for each try; we tell it in a line.
+    logging.getLogger("asyncpg").setLevel(logging.ERROR)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from idstatus_server.engine import Ledger
 from idstatus_server.engine.commands import Expire, MakeDue, PostponeExpiry, Purge
-from idstatus_server.errors import DomainError
+from idstatus_server.errors import DomainError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.limits import DAY, SECOND
 from idstatus_server.model import Change
@@ -41,13 +41,25 @@ class Retention:
 
 
 class Timers:
-    """Does the server's duties until it is closed."""
+    """Does the server's duties until it is closed.
 
-    def __init__(self, store: Store, ledger: Ledger, clock: Clock, retention: Retention) -> None:
+    ``tell`` is called with what keeps the store out of reach, and with None once it is back.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        retention: Retention,
+        *,
+        clock: Clock,
+        tell: Callable[[StoreUnavailableError | None], None],
+    ) -> None:
         self._store = store
         self._ledger = ledger
         self._clock = clock
         self._retention = retention
+        self._tell = tell
         self._next_wake: int | None = None
         self._earlier = asyncio.Event()
         self._last_beat = 0
@@ -77,7 +89,10 @@ class Timers:
         while True:
             try:
                 await duty()
+                self._tell(None)
             except DomainError as error:
+                if isinstance(error, StoreUnavailableError):
+                    self._tell(error)
                 self._away = True
                 _log.warning("a timer could not do its duty: %s", error)
                 await asyncio.sleep(_AFTER_ERROR)

@@ -8,7 +8,7 @@ from grpc_channelz.v1 import channelz, channelz_pb2
 from grpc_health.v1 import health_pb2
 
 from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
-from idstatus_server.errors import DrainingError
+from idstatus_server.errors import DrainingError, StoreUnavailableError
 from idstatus_server.limits import Limits
 from idstatus_server.rpc.dispatch import Guard, handlers
 from idstatus_server.rpc.health import HealthService
@@ -36,6 +36,7 @@ class RpcServer:
 
     def __init__(self, rooms: Rooms, max_message_bytes: int) -> None:
         self._rooms = rooms
+        self._serving = True
         limits = rooms.limits
         self._guard = Guard(in_flight=limits.in_flight, streams=limits.watches)
         ours = (_TASKS, _RUNNERS, _QUEUES)
@@ -73,6 +74,19 @@ class RpcServer:
         bound = [listen(self._server, address) for address in addresses]
         await self._server.start()
         return bound
+
+    def tell(self, trouble: StoreUnavailableError | None) -> None:
+        """Take note that the store is out of reach, or that it is back (None).
+
+        Health follows, and whoever watches is ended: they would wait for nothing, where
+        another replica may serve them.
+        """
+        if self._rooms.hub.ended or (trouble is None) == self._serving:
+            return
+        self._serving = trouble is None
+        self.health.set(serving=self._serving)
+        if trouble:
+            self._rooms.hub.interrupt(trouble)
 
     async def drain(self, grace: float) -> None:
         """Refuse what is new, end what waits, and give calls ``grace`` seconds to finish.

@@ -126,6 +126,10 @@ class Hub:
     def end(self, error: DomainError) -> None:
         """Tell everyone that nothing more will come; refuse new ones."""
         self.ended = error
+        self.interrupt(error)
+
+    def interrupt(self, error: DomainError) -> None:
+        """End everyone with an error; they may come back."""
         everyone = self._attached.union(
             self._everywhere, *self._by_id.values(), *self._by_queue.values()
         )

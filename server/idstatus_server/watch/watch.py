@@ -89,6 +89,7 @@ class Watch:
         self._buffer: deque[Delivery] = deque()
         self._buffered = 0
         self._wake: asyncio.Future[None] | None = None
+        self._ended: DomainError | None = None
         self._dies = asyncio.get_running_loop().time() + options.max_age
 
     async def start(self) -> None:
@@ -130,6 +131,8 @@ class Watch:
     def _check(self) -> None:
         """Raise what ends the watch: the hub's end, or its own age."""
         self._hub.check()
+        if self._ended:
+            raise self._ended
         if asyncio.get_running_loop().time() >= self._dies:
             raise StreamAgedError
 
@@ -237,8 +240,9 @@ class Watch:
             self._leave_feed()
         self._wake_up()
 
-    def end(self, _: DomainError) -> None:
+    def end(self, error: DomainError) -> None:
         """Take note that nothing more will come."""
+        self._ended = error
         self._wake_up()
 
     def _take(self) -> Batch | None:

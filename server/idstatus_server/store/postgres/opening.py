@@ -7,6 +7,8 @@ import asyncpg
 from idstatus_server.errors import StartError
 
 SCHEMA = "idstatus"
+# How long the database may keep us waiting before it counts as out of reach, in seconds.
+PATIENCE = 5.0
 # The key of the advisory lock under which the schema is changed.
 _MIGRATING = 0x69647374
 
@@ -22,7 +24,8 @@ async def connect(url: str) -> "asyncpg.Pool[asyncpg.Record]":
             url,
             min_size=2,
             max_size=10,
-            command_timeout=30,
+            command_timeout=PATIENCE,
+            timeout=PATIENCE,
             server_settings={"search_path": SCHEMA, "application_name": "idstatus-server"},
         )
     except (

@@ -20,7 +20,7 @@ from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page
 from idstatus_server.store.postgres import duties, listing
-from idstatus_server.store.postgres.opening import connect
+from idstatus_server.store.postgres.opening import PATIENCE, connect
 from idstatus_server.store.postgres.writing import CHANNEL, PostgresTransaction
 from idstatus_server.store.rows import read_change, read_queue, read_task
 
@@ -104,7 +104,7 @@ class PostgresStore:
     async def _listen(self, wake: Callable[[], None]) -> None:
         while True:
             try:
-                db = await asyncpg.connect(self._url)
+                db = await asyncpg.connect(self._url, timeout=PATIENCE)
                 try:
                     await db.add_listener(CHANNEL, lambda *_: wake())
                     while not db.is_closed():
@@ -131,7 +131,7 @@ class PostgresStore:
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """Begin a commit; leaving the block without one changes nothing."""
         with _translated():
-            async with self._writing, self._pool.acquire() as db:
+            async with self._writing, self._pool.acquire(timeout=PATIENCE) as db:
                 attempt = db.transaction()
                 await attempt.start()
                 done = False
@@ -156,7 +156,7 @@ class PostgresStore:
         self, drop: Callable[[Any, int, int], Awaitable[int]], before: int, limit: int
     ) -> int:
         with _translated():
-            async with self._writing, self._pool.acquire() as db, db.transaction():
+            async with self._writing, self._pool.acquire(timeout=PATIENCE) as db, db.transaction():
                 await db.execute("SELECT FROM head FOR UPDATE")
                 return await drop(db, before, limit)
 
@@ -259,7 +259,7 @@ class PostgresStore:
         """Let several reads see one state."""
         with _translated():
             async with (
-                self._pool.acquire() as db,
+                self._pool.acquire(timeout=PATIENCE) as db,
                 db.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield db
