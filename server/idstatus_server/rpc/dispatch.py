@@ -124,6 +124,9 @@ def _stream(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[...,
     ) -> None:
         try:
             with guard.admit(stream=True):
+                # Alone, not with the first write: to abort while that is under way would be
+                # to send it twice, which gRPC refuses, and the stream would never end.
+                await context.send_initial_metadata(())
                 await serve(check_parsed(request), context)
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise  # to swallow a cancellation leaks memory in grpcio (grpc/grpc #43360)
