@@ -15,7 +15,7 @@ from idstatus_server.errors import DomainError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.limits import DAY, SECOND
 from idstatus_server.model import Change
-from idstatus_server.store.base import Clock, Store
+from idstatus_server.store.base import Clock, Store, Wake
 
 _log = logging.getLogger(__name__)
 
@@ -121,10 +121,11 @@ class Timers:
             return
         self._away = False
         try:
-            after = 0
+            back = await self._store.now()
+            after = Wake()
             while running := await self._store.running(after, _AT_ONCE):
-                await self._ledger.submit(PostponeExpiry([task.id for task in running]))
-                after = running[-1].seq
+                await self._ledger.submit(PostponeExpiry([task.id for task in running], back))
+                after = Wake(running[-1].wake_time or 0, running[-1].seq)
         except DomainError:
             self._away = True
             raise

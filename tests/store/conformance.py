@@ -11,7 +11,7 @@ from store.author import SECOND, Author
 from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Answer, Filter, Kind, Queue, Task, replace
-from idstatus_server.store.base import Bodies, Head, Needs, Page, Remembered, Store, Writes
+from idstatus_server.store.base import Bodies, Head, Needs, Page, Remembered, Store, Wake, Writes
 
 OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
 NOTHING = Writes((), (), {}, {}, {}, {}, (), 0)
@@ -323,7 +323,8 @@ class Duties(Fixtures):
         assert [task.id for task in await store.awake(Status.DELAYED, 500, 9)] == ["soon", "late"]
         assert [task.id for task in await store.awake(Status.DELAYED, 500, 1)] == ["soon"]
         assert [task.id for task in await store.awake(Status.RUNNING, 200, 9)] == ["r"]
-        assert [task.id for task in await store.running(0, 9)] == ["r"]
+        assert [task.id for task in await store.running(Wake(), 9)] == ["r"]
+        assert await store.running(Wake(200, 3), 9) == []
 
     async def test_finished_tasks_outlive_their_retention(
         self, store: Store, author: Author

@@ -58,6 +58,7 @@ class RunSession:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._changed = asyncio.Event()
         self._to_write = asyncio.Event()
+        self._written = asyncio.Event()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopping = False
 
@@ -117,6 +118,9 @@ class RunSession:
     async def _read(self, requests: AsyncIterator[pb.RunRequest | None]) -> None:
         async for parsed in requests:
             request = check_parsed(parsed)
+            while len(self._outgoing) >= _AT_ONCE:  # a runner that does not read is not read
+                self._written.clear()
+                await self._written.wait()
             if request.HasField("subscription"):
                 self._subscribe(request)
             elif not self._wanted.queues:
@@ -252,3 +256,4 @@ class RunSession:
                 await self._to_write.wait()
                 continue
             await send(self._context, self._outgoing.popleft(), self._patience)
+            self._written.set()

@@ -120,6 +120,13 @@ class Page(NamedTuple):
     newest_first: bool = False
 
 
+class Wake(NamedTuple):
+    """A place in the order in which tasks wake."""
+
+    wake_time: int = 0
+    seq: int = 0
+
+
 class Reader(Protocol):
     """Reads of what is committed."""
 
@@ -190,8 +197,8 @@ class Duties(Protocol):
         """Return the earliest ``wake_time`` of all tasks."""
         ...
 
-    async def running(self, after: int, limit: int) -> list[Task]:
-        """Return running tasks by ``seq``."""
+    async def running(self, after: Wake, limit: int) -> list[Task]:
+        """Return the next running tasks in the order of ``wake_time``, then ``seq``."""
         ...
 
     async def outlived(self, now: int, retention: int, limit: int) -> list[str]:

@@ -79,16 +79,20 @@ class Expire(_Duty):
 
 @dataclass(frozen=True, slots=True)
 class PostponeExpiry(_Duty):
-    """Give running tasks one lease duration from now: their runners could not reach us."""
+    """Let no running task expire within one lease after ``back``, when we were back."""
+
+    back: int
 
     def decide(self, draft: Draft) -> int:
         """Postpone what would expire sooner."""
-        running = self._present(draft, Status.RUNNING)
-        for task in running:
-            earliest = draft.now + task.lease_duration
-            draft.save(
-                task,
-                lease_expire_time=max(task.lease_expire_time, earliest),
-                deadline=max(task.deadline, earliest),
-            )
-        return len(running)
+        postponed = 0
+        for task in self._present(draft, Status.RUNNING):
+            earliest = self.back + task.lease_duration
+            if min(task.lease_expire_time, task.deadline) < earliest:
+                draft.save(
+                    task,
+                    lease_expire_time=max(task.lease_expire_time, earliest),
+                    deadline=max(task.deadline, earliest),
+                )
+                postponed += 1
+        return postponed

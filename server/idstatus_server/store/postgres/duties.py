@@ -4,6 +4,7 @@ from typing import Any
 
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Task
+from idstatus_server.store.base import Wake
 from idstatus_server.store.rows import read_task
 
 _AWAKE = """
@@ -12,8 +13,8 @@ _NEXT_WAKE = """
 SELECT least((SELECT min(wake_time) FROM tasks WHERE status = 1 AND wake_time IS NOT NULL),
              (SELECT min(wake_time) FROM tasks WHERE status = 3 AND wake_time IS NOT NULL))"""
 _RUNNING = """
-SELECT doc FROM tasks WHERE status = 3 AND wake_time IS NOT NULL AND seq > $1
-ORDER BY seq LIMIT $2"""
+SELECT doc FROM tasks WHERE status = 3 AND wake_time >= $1 AND (wake_time > $1 OR seq > $2)
+ORDER BY wake_time, seq LIMIT $3"""
 _OUTLIVED = """
 SELECT t.id FROM queues AS q JOIN tasks AS t ON t.queue = q.name
 WHERE t.end_time <= $1 - coalesce((q.doc::json ->> 'retention')::bigint, $2) LIMIT $3"""
@@ -36,9 +37,9 @@ async def next_wake(db: Any) -> int | None:
     return earliest
 
 
-async def running(db: Any, after: int, limit: int) -> list[Task]:
-    """Return running tasks by ``seq``."""
-    return [read_task(row[0]) for row in await db.fetch(_RUNNING, after, limit)]
+async def running(db: Any, after: Wake, limit: int) -> list[Task]:
+    """Return running tasks in the order of their wake times."""
+    return [read_task(row[0]) for row in await db.fetch(_RUNNING, *after, limit)]
 
 
 async def outlived(db: Any, now: int, retention: int, limit: int) -> list[str]:

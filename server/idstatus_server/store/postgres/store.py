@@ -18,7 +18,7 @@ import asyncpg
 from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Queue, QueueState, Task
-from idstatus_server.store.base import Bodies, Head, Page
+from idstatus_server.store.base import Bodies, Head, Page, Wake
 from idstatus_server.store.postgres import duties, listing
 from idstatus_server.store.postgres.opening import PATIENCE, connect
 from idstatus_server.store.postgres.writing import CHANNEL, PostgresTransaction
@@ -228,8 +228,8 @@ class PostgresStore:
         with _translated():
             return await duties.next_wake(self._pool)
 
-    async def running(self, after: int, limit: int) -> list[Task]:
-        """Return running tasks by ``seq``."""
+    async def running(self, after: Wake, limit: int) -> list[Task]:
+        """Return running tasks in the order of their wake times."""
         with _translated():
             return await duties.running(self._pool, after, limit)
 

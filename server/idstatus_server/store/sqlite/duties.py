@@ -4,6 +4,7 @@ import sqlite3
 
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Task
+from idstatus_server.store.base import Wake
 from idstatus_server.store.rows import read_task
 
 _AWAKE = "SELECT doc FROM tasks WHERE status = ? AND wake_time <= ? ORDER BY wake_time LIMIT ?"
@@ -12,9 +13,11 @@ SELECT min(earliest) FROM (
   SELECT min(wake_time) AS earliest FROM tasks WHERE status = 1 AND wake_time IS NOT NULL
   UNION ALL SELECT min(wake_time) FROM tasks WHERE status = 3 AND wake_time IS NOT NULL)"""
 _RUNNING = """
-SELECT doc FROM tasks WHERE status = 3 AND wake_time IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?"""
+SELECT doc FROM tasks WHERE status = 3 AND wake_time >= ?1 AND (wake_time > ?1 OR seq > ?2)
+ORDER BY wake_time, seq LIMIT ?3"""
+# CROSS JOIN: queues first, so that the index on end_time is searched and not scanned.
 _OUTLIVED = """
-SELECT t.id FROM queues AS q JOIN tasks AS t ON t.queue = q.name
+SELECT t.id FROM queues AS q CROSS JOIN tasks AS t ON t.queue = q.name
 WHERE t.end_time <= :now - coalesce(q.doc ->> '$.retention', :retention) LIMIT :limit"""
 _COMPACTABLE = """
 SELECT max(revision) FROM (SELECT revision, time FROM log ORDER BY revision LIMIT :limit)
@@ -35,9 +38,9 @@ def next_wake(db: sqlite3.Connection) -> int | None:
     return None if earliest is None else int(earliest)
 
 
-def running(db: sqlite3.Connection, after: int, limit: int) -> list[Task]:
-    """Return running tasks by ``seq``."""
-    return [read_task(doc) for (doc,) in db.execute(_RUNNING, (after, limit))]
+def running(db: sqlite3.Connection, after: Wake, limit: int) -> list[Task]:
+    """Return running tasks in the order of their wake times."""
+    return [read_task(doc) for (doc,) in db.execute(_RUNNING, (*after, limit))]
 
 
 def outlived(db: sqlite3.Connection, now: int, retention: int, limit: int) -> list[str]:

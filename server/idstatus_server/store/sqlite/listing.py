@@ -23,8 +23,8 @@ SELECT doc FROM tasks WHERE (root_id = :root OR id = :root) AND seq > :low AND s
 ORDER BY seq {order} LIMIT :limit"""
 # The first change after a revision holds, as its "before", the task at that revision.
 _FIRST_CHANGES = """
-SELECT seq, before, min(revision) FROM log
-WHERE revision > :revision AND {seq} > :after AND {seq} <= :end
+SELECT seq, before, min(revision) FROM log {how}
+WHERE revision > :revision AND seq > :after AND seq <= :end
 GROUP BY seq ORDER BY seq LIMIT :limit"""
 _FIRST_CHANGE = """
 SELECT before FROM log WHERE seq = ? AND revision > ? ORDER BY revision LIMIT 1"""
@@ -76,9 +76,9 @@ def find_at(
     more = len(now) == page.limit
     end = now[-1].seq if more else revision
     # Walk whichever is shorter: the changes since then, or the tasks of this page.
-    seq = "+seq" if head - revision < end - page.after else "seq"
+    how = "NOT INDEXED" if head - revision < end - page.after else "INDEXED BY log_by_task"
     bounds = {"revision": revision, "after": page.after, "end": end, "limit": page.limit}
-    changed = db.execute(_FIRST_CHANGES.format(seq=seq), bounds).fetchall()
+    changed = db.execute(_FIRST_CHANGES.format(how=how), bounds).fetchall()
     if len(changed) == page.limit:  # perhaps there are more: the page ends with these
         more, end = True, changed[-1][0]
     found = {task.seq: task for task in now if task.revision <= revision and task.seq <= end}

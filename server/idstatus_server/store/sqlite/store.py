@@ -18,7 +18,7 @@ from typing import Self
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Queue, QueueState, Task
-from idstatus_server.store.base import Bodies, Clock, Head, Page
+from idstatus_server.store.base import Bodies, Clock, Head, Page, Wake
 from idstatus_server.store.rows import read_change, read_queue, read_task
 from idstatus_server.store.sqlite import duties, listing, opening
 from idstatus_server.store.sqlite.writing import SqliteTransaction
@@ -227,8 +227,8 @@ class SqliteStore:
         with _translated():
             return duties.next_wake(self._reader)
 
-    async def running(self, after: int, limit: int) -> list[Task]:
-        """Return running tasks by ``seq``."""
+    async def running(self, after: Wake, limit: int) -> list[Task]:
+        """Return running tasks in the order of their wake times."""
         with _translated():
             return duties.running(self._reader, after, limit)
 
