@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
+import pytest
 from grpc_health.v1 import health_pb2
 from rpc.wire import PATIENCE, Api, outcome, refused
 
@@ -87,6 +88,7 @@ async def test_a_full_runners_stream_does_not_hold_the_server_up(
     assert (await ended).kind == ("UNAVAILABLE", "DRAINING")
 
 
+@pytest.mark.sqlite
 async def test_a_write_under_way_is_finished(server: ServerProcess, own: Api, queue: str) -> None:
     await own.create(queue)
     with closing(sqlite3.connect(server.folder / "idstatus.db", isolation_level=None)) as db:
