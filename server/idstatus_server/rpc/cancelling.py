@@ -54,7 +54,7 @@ class Cancelling:
         """Cancel in commits of a bounded size; the last one remembers the request."""
         recalled = await self._ledger.submit(RecallCancel(batch.key))
         if recalled:
-            return _answer(recalled)
+            return _answer(recalled, only_tasks=True)
         ids = await self._matching(wanted)
         size = self._limits.batch
         done = Cancelled()

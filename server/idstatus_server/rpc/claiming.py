@@ -13,6 +13,8 @@ from idstatus_server.rpc.fields import Fields
 from idstatus_server.store.base import Bodies, Store
 from idstatus_server.watch import Arrivals
 
+_LOOK_AGAIN = 10.0
+
 
 class Claiming:
     """What the two ways to claim share."""
@@ -25,13 +27,20 @@ class Claiming:
     async def claim(self, command: Claim, patience: float) -> Sequence[Task]:
         """Claim what there is; if there is nothing, wait ``patience`` seconds for it."""
         ends = asyncio.get_running_loop().time() + patience
+        woken = False
         while True:
-            mark = self.arrivals.mark()
-            claimed = await self.claim_now(command)
+            try:
+                mark = self.arrivals.mark()
+                claimed = await self.claim_now(command)
+            except BaseException:
+                if woken:
+                    self.arrivals.pass_on(command.queues)
+                raise
             left = ends - asyncio.get_running_loop().time()
             if claimed.tasks or claimed.repeated or left <= 0:
                 return claimed.tasks
-            await self.arrivals.wait(command.queues, mark, left)
+            # Looks again now and then: another process may have opened a queue.
+            woken = await self.arrivals.wait(command.queues, mark, min(left, _LOOK_AGAIN))
 
     async def claim_now(self, command: Claim) -> Claimed:
         """Claim what there is."""

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -40,8 +40,7 @@ class Guard:
         self._left = asyncio.Event()
         self._closed: DomainError | None = None
 
-    @contextmanager
-    def admit(self, *, stream: bool) -> Iterator[None]:
+    def admit(self, *, stream: bool) -> AbstractContextManager[None]:
         """Let a call in, or refuse it at once.
 
         Raises:
@@ -55,6 +54,10 @@ class Guard:
                 raise TooManyWatchesError(f"{limit} streams are open already", limit=limit)
             raise OverloadedError(f"{limit} calls are in flight already", limit=limit)
         self._counts[stream] += 1
+        return self._place(stream=stream)
+
+    @contextmanager
+    def _place(self, *, stream: bool) -> Iterator[None]:
         try:
             yield
         finally:
@@ -107,13 +110,8 @@ def _handler(
 
 def _unary(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
     async def call(request: Message | None, context: Context) -> Any:
-        try:
-            with guard.admit(stream=False):
-                return await serve(check_parsed(request), context)
-        except (asyncio.CancelledError, grpc.aio.AbortError):
-            raise
-        except Exception as error:  # noqa: BLE001  # abort tells ours from others
-            await abort(context, error)
+        async with _guarded(context, guard, stream=False):
+            return await serve(check_parsed(request), context)
 
     return call
 
@@ -122,18 +120,29 @@ def _stream(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[...,
     async def call(
         request: Message | AsyncIterator[Message | None] | None, context: Context
     ) -> None:
+        async with _guarded(context, guard, stream=True):
+            # Alone, not with the first write: to abort while that is under way would be
+            # to send it twice, which gRPC refuses, and the stream would never end.
+            await context.send_initial_metadata(())
+            await serve(check_parsed(request), context)
+
+    return call
+
+
+@asynccontextmanager
+async def _guarded(context: Context, guard: Guard, *, stream: bool) -> AsyncIterator[None]:
+    """Admit a call and end it with a status; it has its place until that is sent."""
+    try:
+        admitted = guard.admit(stream=stream)
+    except DomainError as error:
+        await abort(context, error)
+    with admitted:
         try:
-            with guard.admit(stream=True):
-                # Alone, not with the first write: to abort while that is under way would be
-                # to send it twice, which gRPC refuses, and the stream would never end.
-                await context.send_initial_metadata(())
-                await serve(check_parsed(request), context)
+            yield
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise  # to swallow a cancellation leaks memory in grpcio (grpc/grpc #43360)
         except Exception as error:  # noqa: BLE001  # abort tells ours from others
             await abort(context, error)
-
-    return call
 
 
 async def abort(context: Context, error: Exception) -> NoReturn:

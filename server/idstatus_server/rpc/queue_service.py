@@ -1,5 +1,7 @@
 """QueueService: shows the queues and sets their limits."""
 
+import asyncio
+
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from idstatus.v1 import queue_service_pb2 as pb
@@ -66,8 +68,10 @@ class QueueService:
             max_running=request.queue.max_running if "max_running" in wanted else None,
             retention=retention if "retention" in wanted else None,
         )
-        await self._ledger.submit(command)
-        self._arrivals.open(name)
+        # Whoever waits must hear of it, though the caller may go before it is done.
+        update = asyncio.ensure_future(self._ledger.submit(command))
+        update.add_done_callback(lambda _: self._arrivals.open(name))
+        await asyncio.shield(update)
         return pb.UpdateQueueResponse(queue=await self._queue(name))
 
     async def _queue(self, name: str) -> pb.Queue:

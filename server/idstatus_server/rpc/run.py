@@ -27,7 +27,7 @@ from idstatus_server.watch import Hub
 # Messages of one runner that are worked on at once, so that they share commits.
 _AT_ONCE = 64
 # How long to wait for work in one go, in seconds.
-_WAIT = 60.0
+_WAIT = 10.0
 
 
 class Desk(NamedTuple):
@@ -61,6 +61,7 @@ class RunSession:
         self._written = asyncio.Event()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopping = False
+        self._woken = False
 
     async def serve(self, requests: AsyncIterator[pb.RunRequest | None]) -> None:
         """Serve the stream until the runner is done with it, or it must end.
@@ -75,14 +76,13 @@ class RunSession:
         jobs = (reader, claimer, writer)
         try:
             await asyncio.wait({*jobs, self._ended}, return_when=asyncio.FIRST_COMPLETED)
-            for job in jobs:
-                if job.done():
-                    job.result()
             self._stop_claiming()
-            await claimer
-            await asyncio.gather(*self._handling)
+            await asyncio.gather(claimer, *self._handling, return_exceptions=True)
             self._to_write.set()
             await writer
+            for job in (reader, claimer):
+                if job.done():
+                    job.result()
             if self._ended.done():
                 self._ended.result()
         finally:
@@ -100,6 +100,8 @@ class RunSession:
         for change in changes:
             if change.task.id in self._held:
                 self._notice(change.task, gone=change.kind is Kind.DELETED)
+                if change.task.execution is Execution.ENDED:  # reported, on whatever way
+                    self._release([change.task.id])
 
     def end(self, error: Exception) -> None:
         """End the stream."""
@@ -182,21 +184,35 @@ class RunSession:
     # -- claiming
 
     async def _claim(self) -> None:
-        while not self._stopping:
-            self._changed.clear()
-            room = self._capacity - len(self._held)
-            if room <= 0:
-                await self._changed.wait()
-                continue
-            mark = self._desk.claiming.arrivals.mark()
-            wanted = self._wanted_now(room)
-            tasks = (await self._desk.claiming.claim_now(wanted)).tasks
-            if tasks:
-                claims = await self._desk.claiming.encode(tasks)
-                self._push(pb.RunResponse(claims=claims))
-                await self._hold([task.id for task in tasks])
-            else:
-                await self._wait_for_work(wanted.queues, mark)
+        try:
+            while not self._stopping:
+                await self._claim_once()
+        finally:
+            self._pass_on()
+
+    async def _claim_once(self) -> None:
+        self._changed.clear()
+        room = self._capacity - len(self._held)
+        if room <= 0:
+            self._pass_on()
+            await self._changed.wait()
+            return
+        mark = self._desk.claiming.arrivals.mark()
+        wanted = self._wanted_now(room)
+        tasks = (await self._desk.claiming.claim_now(wanted)).tasks
+        self._woken = False
+        if tasks:
+            claims = await self._desk.claiming.encode(tasks)
+            self._push(pb.RunResponse(claims=claims))
+            await self._hold([task.id for task in tasks])
+        else:
+            await self._wait_for_work(wanted.queues, mark)
+
+    def _pass_on(self) -> None:
+        """Let another have the work for which this runner was woken and that it cannot take."""
+        if self._woken:
+            self._woken = False
+            self._desk.claiming.arrivals.pass_on(self._wanted.queues)
 
     def _wanted_now(self, room: int) -> Claim:
         wanted = self._wanted
@@ -214,8 +230,7 @@ class RunSession:
         changed = asyncio.create_task(self._changed.wait())
         try:
             await asyncio.wait({arrivals, changed}, return_when=asyncio.FIRST_COMPLETED)
-            if arrivals.done() and not self._stopping:
-                arrivals.result()
+            self._woken = arrivals.done() and arrivals.result()
         finally:
             arrivals.cancel()
             changed.cancel()

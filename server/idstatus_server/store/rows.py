@@ -68,7 +68,17 @@ def settle(changes: Sequence[Change], saved: Sequence[Task]) -> Settled:
     """
     last = {change.task.seq: change for change in changes}
     created = {change.task.seq for change in changes if change.before is None}
-    kept = [change.task for change in last.values() if change.kind is not Kind.DELETED]
+    # A task may be saved before its last change, which then has it all, or after.
+    later = {
+        task.seq: task
+        for task in saved
+        if task.seq in last and task.revision >= last[task.seq].revision
+    }
+    kept = [
+        later.get(change.task.seq, change.task)
+        for change in last.values()
+        if change.kind is not Kind.DELETED
+    ]
     return Settled(
         old=[task for task in saved if task.seq not in last]
         + [task for task in kept if task.seq not in created],

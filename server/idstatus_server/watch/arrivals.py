@@ -43,6 +43,11 @@ class Arrivals:
         while self._wake(queue):
             pass
 
+    def pass_on(self, queues: Collection[str]) -> None:
+        """Wake others instead of one who was woken and cannot take the work."""
+        for queue in queues:
+            self._wake(queue)
+
     def limited(self, queues: Collection[str]) -> None:
         """Take note that these queues have a limit on what runs."""
         self._limited.update(queues)
@@ -66,8 +71,7 @@ class Arrivals:
             return False
         except asyncio.CancelledError:
             if ticket.done() and not ticket.cancelled():  # woken, but gone: pass it on
-                for queue in queues:
-                    self._wake(queue)
+                self.pass_on(queues)
             raise
         finally:
             for queue in queues:

@@ -138,6 +138,7 @@ class Feeds:
         Raises:
             DomainError: the hub has ended.
         """
+        self._hub.check()
         if isinstance(selection, IdsSelection):
             feed = Feed(self._hub, selection)
             self._hub.follow(feed, ids=selection.ids)

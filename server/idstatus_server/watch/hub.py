@@ -92,14 +92,12 @@ class Hub:
         self, subscriber: Subscriber, ids: Iterable[str] = (), queues: Iterable[str] = ()
     ) -> None:
         """Tell the subscriber of changes to these tasks, or in these queues."""
-        self.check()
         for index, keys in ((self._by_id, ids), (self._by_queue, queues)):
             for key in keys:
                 index.setdefault(key, set()).add(subscriber)
 
     def follow_all(self, subscriber: Subscriber) -> None:
         """Tell the subscriber of every change."""
-        self.check()
         self._everywhere.add(subscriber)
 
     def leave(

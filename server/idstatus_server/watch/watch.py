@@ -172,6 +172,8 @@ class Watch:
             for task in tasks
         ]
         complete = not self._snapshot
+        if complete:
+            self._named = None
         done = complete and self._selection.done
         return Batch(changes, self._position, snapshot_complete=complete, done=done)
 
