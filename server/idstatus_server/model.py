@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from idstatus_server import lifecycle
 from idstatus_server.lifecycle import TERMINAL, Execution, Reason, State, Status
+from idstatus_server.limits import YEAR
 
 replace = msgspec.structs.replace
 
@@ -31,12 +32,9 @@ class RetryPolicy(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     def delay(self, retry_number: int) -> int:
         """Return the delay before the retry of the chain's task ``retry_number``."""
-        ceiling = self.max_retry_delay or _YEAR
+        ceiling = self.max_retry_delay or YEAR
         growth = self.backoff_multiplier ** min(retry_number, 100)  # far past any ceiling
         return int(min(self.retry_delay * growth, ceiling))
-
-
-_YEAR = 365 * 86_400 * 1_000_000
 
 
 class Progress(Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -40,7 +40,6 @@ class Draft:
         self._running = dict(loaded.running)
         self._claimable = {queue: iter(tasks) for queue, tasks in loaded.claimable.items()}
         self._changes: list[Change] = []
-        self._unit_start: int | None = None
         self._saved: dict[str, Task] = {}
         self._payloads: dict[int, bytes] = {}
         self._copies: dict[int, int] = {}

@@ -9,10 +9,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from idstatus.v1 import queue_service_pb2, task_pb2
 from idstatus_server.lifecycle import Status
+from idstatus_server.limits import SECOND
 from idstatus_server.model import LateReport, Outcome, QueueState, RetryPolicy, Task, Transition
 from idstatus_server.store.base import Bodies
-
-_SECOND = 1_000_000
 
 STATUS, BASIC, FULL = (
     task_pb2.TASK_VIEW_STATUS,
@@ -28,12 +27,12 @@ def number(member: IntEnum | None) -> Any:
 
 def timestamp(time: int) -> Timestamp | None:
     """Return a time in microseconds; 0 is unset."""
-    return Timestamp(seconds=time // _SECOND, nanos=time % _SECOND * 1000) if time else None
+    return Timestamp(seconds=time // SECOND, nanos=time % SECOND * 1000) if time else None
 
 
 def duration(span: int) -> Duration:
     """Return a span in microseconds."""
-    return Duration(seconds=span // _SECOND, nanos=span % _SECOND * 1000)
+    return Duration(seconds=span // SECOND, nanos=span % SECOND * 1000)
 
 
 def id_status(task: Task) -> task_pb2.IdStatus:

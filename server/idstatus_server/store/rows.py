@@ -1,13 +1,13 @@
 """How tasks, changes and queues lie in rows: the same in every database."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Answer, Change, Kind, Queue, Task
+from idstatus_server.model import Answer, Change, Filter, Kind, Queue, Task
 
 _encoder = msgspec.json.Encoder()
 read_task = msgspec.json.Decoder(Task).decode
@@ -109,3 +109,16 @@ def count_changes(changes: Sequence[Change]) -> list[tuple[str, Status, int]]:
         if change.kind is not Kind.DELETED:
             deltas[change.task.queue, change.task.status] += 1
     return [(queue, status, delta) for (queue, status), delta in deltas.items() if delta]
+
+
+def matching_pairs(
+    counts: Mapping[str, Mapping[Status, int]], wanted: Filter
+) -> list[tuple[str, Status]]:
+    """Return the pairs of queue and status that hold tasks and that a filter may mean."""
+    return [
+        (queue, status)
+        for queue, statuses in counts.items()
+        for status in statuses
+        if (not wanted.queues or queue in wanted.queues)
+        and (not wanted.statuses or status in wanted.statuses)
+    ]

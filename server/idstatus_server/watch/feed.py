@@ -106,8 +106,7 @@ class IdsSelection:
 class Feed:
     """Matches each commit once and gives the delivery to all its listeners."""
 
-    def __init__(self, hub: Hub, selection: Selection) -> None:
-        self._hub = hub
+    def __init__(self, selection: Selection) -> None:
         self._selection = selection
         self.listeners: set[Listener] = set()
 
@@ -140,12 +139,12 @@ class Feeds:
         """
         self._hub.check()
         if isinstance(selection, IdsSelection):
-            feed = Feed(self._hub, selection)
+            feed = Feed(selection)
             self._hub.follow(feed, ids=selection.ids)
             selection.joined = lambda task_id: self._hub.follow(feed, ids=(task_id,))
         else:
             key = selection.wanted.key
-            feed = self._shared.get(key) or Feed(self._hub, selection)
+            feed = self._shared.get(key) or Feed(selection)
             self._shared[key] = feed
             if selection.wanted.queues:
                 self._hub.follow(feed, queues=selection.wanted.queues)

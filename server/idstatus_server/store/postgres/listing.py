@@ -7,7 +7,7 @@ from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Filter, Task
 from idstatus_server.store.base import Page
-from idstatus_server.store.rows import read_task
+from idstatus_server.store.rows import matching_pairs, read_task
 
 _BY_PAIR = """
 SELECT t.doc FROM unnest($4::text[], $5::smallint[]) AS pair (queue, status), LATERAL (
@@ -56,7 +56,7 @@ async def find(db: Any, wanted: Filter, page: Page) -> list[Task]:
         bounds.append(wanted.root_id)
     elif wanted.queues or wanted.statuses:
         sql = _BY_PAIR
-        pairs = _pairs(await counts(db), wanted)
+        pairs = matching_pairs(await counts(db), wanted)
         bounds += [[queue for queue, _ in pairs], [status for _, status in pairs]]
     else:
         sql = _ALL
@@ -91,16 +91,6 @@ async def check_revision(db: Any, revision: int) -> None:
     oldest = await db.fetchval("SELECT compacted FROM head")
     if revision < oldest:
         raise RevisionCompactedError(revision, oldest)
-
-
-def _pairs(found: dict[str, dict[Status, int]], wanted: Filter) -> list[tuple[str, Status]]:
-    return [
-        (queue, status)
-        for queue, statuses in found.items()
-        for status in statuses
-        if (not wanted.queues or queue in wanted.queues)
-        and (not wanted.statuses or status in wanted.statuses)
-    ]
 
 
 async def _span(db: Any, wanted: Filter) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Filter, Task
 from idstatus_server.store.base import Page
-from idstatus_server.store.rows import document, read_task
+from idstatus_server.store.rows import document, matching_pairs, read_task
 
 # For each pair of queue and status its next tasks, from an index; then the first of all.
 _BY_PAIR = """
@@ -61,7 +61,7 @@ def find(db: sqlite3.Connection, wanted: Filter, page: Page) -> list[Task]:
         bounds["root"] = wanted.root_id
     elif wanted.queues or wanted.statuses:
         sql = _BY_PAIR
-        bounds["pairs"] = document(_pairs(db, wanted))
+        bounds["pairs"] = document(matching_pairs(counts(db), wanted))
     else:
         sql = _ALL
     order = "DESC" if page.newest_first else "ASC"
@@ -114,16 +114,6 @@ def check_revision(db: sqlite3.Connection, revision: int) -> tuple[int, int]:
     if revision < oldest:
         raise RevisionCompactedError(revision, oldest)
     return int(head), int(oldest)
-
-
-def _pairs(db: sqlite3.Connection, wanted: Filter) -> list[tuple[str, Status]]:
-    return [
-        (queue, status)
-        for queue, statuses in counts(db).items()
-        for status in statuses
-        if (not wanted.queues or queue in wanted.queues)
-        and (not wanted.statuses or status in wanted.statuses)
-    ]
 
 
 def _span(db: sqlite3.Connection, wanted: Filter) -> tuple[int, int]:
