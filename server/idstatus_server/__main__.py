@@ -86,7 +86,7 @@ async def serve(settings: config.Config) -> RpcServer:
         StartError: the store or an address is not to be had.
     """
     async with open_store(settings.store) as store:
-        hub = Hub(store, (await store.head()).revision)
+        hub = Hub(store, (await store.head()).newest)
         arrivals = Arrivals()
         timers: list[Timers] = []
 
@@ -94,7 +94,7 @@ async def serve(settings: config.Config) -> RpcServer:
             for timer in timers:
                 timer.publish(changes)
 
-        tail = Tail(store, hub, (arrivals.publish, wake_timers))
+        tail = Tail(store, hub, arrivals, (wake_timers,))
         ledger = Ledger(store, tail.publish, settings.limits.pending_writes)
         rooms = Rooms(
             store=store,

@@ -216,14 +216,18 @@ class RevisionCompactedError(RevisionError):
 
 
 class RevisionInFutureError(RevisionError):
-    """The token is newer than the store: the store has lost what it once had."""
+    """The token knows what the store does not: the store has lost what it once had."""
 
     reason = "REVISION_IN_FUTURE"
 
     def __init__(self, revision: int, newest: int) -> None:
+        what = (
+            f"is ahead of {newest}, the newest one"
+            if revision > newest
+            else f"was lost by the database, which has since come to {newest} another way"
+        )
         super().__init__(
-            f"revision {revision} is ahead of {newest}, the newest one: start anew, from a "
-            "snapshot",
+            f"revision {revision} {what}: start anew, from a snapshot",
             revision=revision,
             newest_revision=newest,
         )

@@ -6,6 +6,7 @@ field may be added with a default, but never renamed or given a new meaning.
 """
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -183,6 +184,17 @@ class Kind(IntEnum):
     DELETED = 4
 
 
+class Mark(NamedTuple):
+    """A point in the history of a store: a revision, and when it was committed.
+
+    Two histories that have parted, because a database lost its end or was restored from a
+    backup, number their revisions alike, but did not commit them at the same microsecond.
+    """
+
+    revision: int
+    time: int
+
+
 class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One entry of the log.
 
@@ -195,6 +207,11 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
     kind: Kind
     task: Task
     before: Task | None = None
+
+    @property
+    def mark(self) -> Mark:
+        """Where one who has seen this, and with it the whole unit, stands."""
+        return Mark(self.unit, self.task.update_time)
 
 
 class Stand(Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -48,7 +48,9 @@ class Scene:
     def __init__(self, store: CountingStore) -> None:
         self.store = store
         self.published: list[Sequence[Change]] = []
-        self.ledger = Ledger(store, self.published.append, max_pending=600)
+        self.ledger = Ledger(
+            store, lambda _, changes: self.published.append(changes), max_pending=600
+        )
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ async def test_a_refused_command_refuses_alone(scene: Scene) -> None:
         return_exceptions=True,
     )
     assert [type(answer) for answer in answers] == [list, TaskExistsError, TaskNotFoundError, list]
-    assert (await scene.store.head()).revision == 2
+    assert (await scene.store.head()).newest.revision == 2
 
 
 async def test_a_batch_that_is_refused_midway_leaves_nothing(scene: Scene) -> None:
@@ -139,7 +141,7 @@ async def test_a_failed_commit_is_told_to_all_and_leaves_nothing(scene: Scene) -
         scene.ledger.submit(new("a")), scene.ledger.submit(new("b")), return_exceptions=True
     )
     assert [type(answer) for answer in answers] == [StoreUnavailableError] * 2
-    assert (await scene.store.head()).revision == 0
+    assert (await scene.store.head()).newest.revision == 0
     (task,) = await scene.ledger.submit(new("a"))
     assert task.revision == 1
 

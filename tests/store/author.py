@@ -29,11 +29,9 @@ class Author:
         """Commit (kind, before, after) as one unit; return the tasks as they now stand."""
         self.now += SECOND
         async with self.store.transaction() as transaction:
-            unit = transaction.head + len(changes)
-            made = [
-                self._change(transaction.head + i, unit, *change)
-                for i, change in enumerate(changes, 1)
-            ]
+            head = transaction.head.revision
+            unit = head + len(changes)
+            made = [self._change(head + i, unit, *change) for i, change in enumerate(changes, 1)]
             by_id = {change.task.id: change.task for change in made}
             known = {change.task.queue: Queue(name=change.task.queue) for change in made}
             settings = {queue.name: queue for queue in queues}

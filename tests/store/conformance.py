@@ -8,13 +8,19 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 from store.author import SECOND, Author
 
-from idstatus_server.errors import RevisionCompactedError
+from idstatus_server.errors import RevisionCompactedError, RevisionInFutureError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Answer, Filter, Kind, Queue, Task, replace
+from idstatus_server.model import Answer, Filter, Kind, Mark, Queue, Task, replace
 from idstatus_server.store.base import Bodies, Head, Needs, Page, Remembered, Store, Wake, Writes
 
 OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
+START = Mark(0, 0)
 NOTHING = Writes((), (), {}, {}, {}, {}, (), 0)
+
+
+def mark(task: Task) -> Mark:
+    """Return where one stands who has seen the task as it is."""
+    return Mark(task.revision, task.update_time)
 
 
 class Fixtures:
@@ -32,7 +38,7 @@ class Fixtures:
 
 class Commits(Fixtures):
     async def test_a_new_store_is_empty(self, store: Store) -> None:
-        assert await store.head() == Head(0, 0)
+        assert await store.head() == Head(START, 0)
 
     async def test_what_is_committed_is_read_back(self, store: Store, author: Author) -> None:
         task = await author.create("a", labels={"k": "v"}, priority=3)
@@ -47,14 +53,14 @@ class Commits(Fixtures):
             async with store.transaction():
                 raise RuntimeError
         task = await author.create("a")
-        assert (task.revision, await store.head()) == (1, Head(1, 0))
+        assert (task.revision, await store.head()) == (1, Head(mark(task), 0))
 
     async def test_a_commit_knows_the_time_of_the_one_before(
         self, store: Store, author: Author
     ) -> None:
         await author.create("a")
         async with store.transaction() as transaction:
-            assert (transaction.head, transaction.time) == (1, author.now)
+            assert (transaction.head.revision, transaction.time) == (1, author.now)
 
     async def test_a_saved_task_changes_without_a_revision(
         self, store: Store, author: Author
@@ -63,7 +69,7 @@ class Commits(Fixtures):
         extended = replace(task, lease_expire_time=99)
         await author.commit(saved=(extended,))
         assert await store.tasks(["a"]) == {"a": extended}
-        assert (await store.head()).revision == 1
+        assert (await store.head()).newest.revision == 1
 
     async def test_a_task_may_change_twice_in_one_commit(
         self, store: Store, author: Author
@@ -74,7 +80,7 @@ class Commits(Fixtures):
             (Kind.TRANSITION, first, replace(first, status=Status.CANCELLED, end_time=5)),
         )
         assert (await store.tasks(["a"]))["a"].status is Status.CANCELLED
-        assert [change.kind for change in await store.log(0, 10)] == [Kind.TRANSITION] * 2
+        assert [change.kind for change in await store.log(START, 10)] == [Kind.TRANSITION] * 2
 
 
 class Durability(Fixtures):
@@ -85,7 +91,7 @@ class Durability(Fixtures):
         async with open_store() as store:
             assert store.store_id == name
             assert await store.tasks(["a"]) == {"a": task}
-            assert await store.head() == Head(1, 0)
+            assert await store.head() == Head(mark(task), 0)
 
 
 class Loads(Fixtures):
@@ -247,10 +253,10 @@ class History(Fixtures):
     ) -> None:
         queued = await author.create("a")
         running = await author.move(queued, Status.RUNNING)
-        log = await store.log(0, 10)
+        log = await store.log(START, 10)
         assert [change.revision for change in log] == [1, 2]
         assert [(c.before, c.task) for c in log] == [(None, queued), (queued, running)]
-        assert [change.revision for change in await store.log(1, 10)] == [2]
+        assert [change.revision for change in await store.log(mark(queued), 10)] == [2]
 
     async def test_a_unit_is_read_whole_whatever_the_limit(
         self, store: Store, author: Author
@@ -258,7 +264,7 @@ class History(Fixtures):
         new = [Task(id=name, queue="q", timeout=1) for name in "abc"]
         await author.commit(*((Kind.TRANSITION, None, task) for task in new))
         await author.create("d")
-        assert [change.revision for change in await store.log(0, 1)] == [1, 2, 3]
+        assert [change.revision for change in await store.log(START, 1)] == [1, 2, 3]
 
     async def test_the_past_is_shown_as_it_was(self, store: Store, author: Author) -> None:
         a, b, c = [await author.create(name) for name in "abc"]
@@ -298,18 +304,46 @@ class History(Fixtures):
         self, store: Store, author: Author
     ) -> None:
         tasks = [await author.create(name) for name in "abcd"]
-        assert await store.compact(tasks[2].update_time, 10) == 2
+        assert await store.compact(tasks[2].update_time, 10) == 1
         assert await store.compact(tasks[2].update_time, 10) == 0
-        assert await store.head() == Head(4, 2)
-        assert [change.revision for change in await store.log(2, 10)] == [3, 4]
+        assert await store.head() == Head(mark(tasks[3]), 2)
+        assert [change.revision for change in await store.log(mark(tasks[1]), 10)] == [3, 4]
         for read in (
-            store.log(1, 10),
+            store.log(mark(tasks[0]), 10),
             store.find_at(1, Filter(), Page()),
             store.tasks_at(1, ["a"]),
         ):
             with pytest.raises(RevisionCompactedError):
                 await read
         assert len(await store.find(Filter(), Page())) == 4
+
+    async def test_the_log_goes_on_from_its_own_marks_only(
+        self, store: Store, author: Author
+    ) -> None:
+        """A mark of another history may have the same number, but not the same time."""
+        tasks = [await author.create(name) for name in "abc"]
+        own = mark(tasks[1])
+        foreign = (own._replace(time=own.time + 1), mark(tasks[2])._replace(revision=4))
+        for _ in range(2):  # as the log is, and with the mark as its oldest
+            assert [change.revision for change in await store.log(own, 10)] == [3]
+            for other in foreign:
+                with pytest.raises(RevisionInFutureError):
+                    await store.log(other, 10)
+            await store.compact(own.time + 1, 10)
+            assert (await store.head()).oldest == 2
+
+    async def test_the_log_may_be_compacted_to_its_very_end(
+        self, store: Store, author: Author
+    ) -> None:
+        task = await author.create("a")
+        await store.compact(author.now + 1, 10)
+        assert await store.head() == Head(mark(task), 1)
+        assert await store.log(mark(task), 10) == []
+        with pytest.raises(RevisionCompactedError):
+            await store.log(START, 10)
+        other = await author.create("b")
+        assert [change.revision for change in await store.log(mark(task), 10)] == [2]
+        assert (await store.head()).newest == mark(other)
 
 
 class Duties(Fixtures):

@@ -7,7 +7,7 @@ import pytest
 from postgres_server import PostgresServer
 from store import conformance
 from store.author import Author
-from store.conformance import OpenStore
+from store.conformance import START, OpenStore
 
 from idstatus_server.errors import StartError
 from idstatus_server.store.postgres import PostgresStore
@@ -61,7 +61,7 @@ class TestSharing(OnPostgres):
                 )
             )
             for store in (one, other):
-                log = await store.log(0, 100)
+                log = await store.log(START, 100)
                 assert [change.revision for change in log] == list(range(1, 41))
 
     async def test_a_newer_schema_is_refused(self, url: str) -> None:

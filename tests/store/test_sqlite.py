@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from store import conformance
-from store.conformance import OpenStore
+from store.conformance import START, OpenStore
 
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.store.sqlite import SqliteStore
@@ -106,4 +106,4 @@ class TestOpening(OnDisk):
             other.execute("COMMIT")
             other.close()
             async with store.transaction() as transaction:
-                assert transaction.head == 0
+                assert transaction.head == START

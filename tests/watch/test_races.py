@@ -10,7 +10,7 @@ from idstatus_server.engine import Ledger
 from idstatus_server.engine.commands import Cancel, Create, NewTask
 from idstatus_server.lifecycle import Status
 from idstatus_server.limits import SECOND
-from idstatus_server.model import Change, Filter
+from idstatus_server.model import Change, Filter, Mark
 from idstatus_server.store.sqlite import SqliteStore
 from idstatus_server.watch import Batch, Hub, Position, Watch, WatchOptions
 from idstatus_server.watch.feed import Feeds
@@ -23,12 +23,14 @@ class World:
 
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
-        self.hub = Hub(store, 0)
+        self.hub = Hub(store, Mark(0, 0))
         self.feeds = Feeds(self.hub)
         self.held: list[Sequence[Change]] | None = None
+        self.marks = {0: Mark(0, 0)}
         self.ledger = Ledger(store, self._publish, 10_000)
 
-    def _publish(self, changes: Sequence[Change]) -> None:
+    def _publish(self, _: Mark, changes: Sequence[Change]) -> None:
+        self.marks |= {change.revision: change.mark for change in changes}
         if self.held is None:
             self.hub.publish(changes)
         else:
@@ -46,7 +48,7 @@ class World:
 
     def forget(self) -> None:
         """Begin with a new hub, as after a restart."""
-        self.hub = Hub(self.store, self.hub.head)
+        self.hub = Hub(self.store, self.hub.newest)
         self.feeds = Feeds(self.hub)
 
     async def create(self, count: int = 1) -> list[str]:
@@ -54,7 +56,9 @@ class World:
         return [task.id for task in await self.ledger.submit(Create([item] * count))]
 
     async def watch(self, revision: int, after: int = 0) -> Watch:
-        watch = Watch(self.hub, self.feeds, WatchOptions(resume=Position(revision, after)))
+        watch = Watch(
+            self.hub, self.feeds, WatchOptions(resume=Position(self.marks[revision], after))
+        )
         await watch.start()
         return watch
 
@@ -107,7 +111,7 @@ async def test_no_bookmark_goes_back_behind_what_was_shown(world: World) -> None
     first = await watch.next(LONG)
     shown = first.changes[-1].revision
     bookmark = await watch.next(0.01)
-    assert bookmark.position.revision >= shown
+    assert bookmark.position.mark.revision >= shown
     world.let_go()
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from idstatus_server.engine.draft import Draft
 from idstatus_server.errors import DomainError, OverloadedError, StoreUnavailableError
-from idstatus_server.model import Change
+from idstatus_server.model import Change, Mark
 from idstatus_server.store.base import Needs, Store, Transaction
 
 R_co = TypeVar("R_co", covariant=True)
@@ -58,15 +58,15 @@ class _Pending:
 class Ledger:
     """Takes commands and commits them.
 
-    ``publish`` is called with the changes of each commit, in order, after they
-    are on disk and before their commands are answered. ``outages`` counts the commits
-    that the store could not take.
+    ``publish`` is called with the changes of each commit and the mark before them, in
+    order, after they are on disk and before their commands are answered. ``outages``
+    counts the commits that the store could not take.
     """
 
     def __init__(
         self,
         store: Store,
-        publish: Callable[[Sequence[Change]], None],
+        publish: Callable[[Mark, Sequence[Change]], None],
         max_pending: int,
     ) -> None:
         self._store = store
@@ -130,7 +130,7 @@ class Ledger:
     async def _settle(self, batch: list[_Pending]) -> None:
         """Commit a batch and answer it, whatever happens."""
         try:
-            changes = await self._commit(batch)
+            before, changes = await self._commit(batch)
         except DomainError as error:
             self.outages += 1
             _refuse(batch, error)
@@ -139,11 +139,11 @@ class Ledger:
             _refuse(batch, error)
         else:
             if changes:
-                self._publish(changes)
+                self._publish(before, changes)
             for pending in batch:
                 _answer(pending)
 
-    async def _commit(self, batch: list[_Pending]) -> Sequence[Change]:
+    async def _commit(self, batch: list[_Pending]) -> tuple[Mark, Sequence[Change]]:
         async with self._store.transaction() as transaction:
             draft = await self._load(transaction, batch)
             for pending in batch:
@@ -157,9 +157,9 @@ class Ledger:
                     pending.outcome = error
             writes = draft.writes()
             if writes is None:
-                return ()
+                return transaction.head, ()
             await transaction.commit(writes)
-            return writes.changes
+            return transaction.head, writes.changes
 
     async def _load(self, transaction: Transaction, batch: list[_Pending]) -> Draft:
         loaded = await transaction.load(_union([pending.command.needs() for pending in batch]))
@@ -168,7 +168,7 @@ class Ledger:
             more = await transaction.load(Needs(recalled=frozenset(answered)))
             loaded = loaded._replace(recalled=more.recalled)
         # Time never runs backwards in the store, even if the clock does.
-        return Draft(transaction.head, max(transaction.now, transaction.time), loaded)
+        return Draft(transaction.head.revision, max(transaction.now, transaction.time), loaded)
 
 
 def _union(needs: Sequence[Needs]) -> Needs:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from idstatus_server.errors import InvalidTokenError
+from idstatus_server.model import Mark
 from idstatus_server.watch import Position
 
-_RESUME = struct.Struct(">c8sqq")
+_RESUME = struct.Struct(">c8sqqq")
 _PAGE = struct.Struct(">c8sqI")
 _NAME = struct.Struct(">c8s")
 _CHECK = struct.Struct(">I")
@@ -23,12 +24,12 @@ class Tokens:
 
     def resume(self, position: Position) -> str:
         """Return the token for a place in a watch."""
-        return _seal(_RESUME.pack(b"w", self._store, position.revision, position.after))
+        return _seal(_RESUME.pack(b"w", self._store, *position.mark, position.after))
 
     def position(self, token: str) -> Position:
         """Return the place that a resume token names, or raise InvalidTokenError."""
-        _, revision, after = self._open(token, b"w", _RESUME.unpack)
-        return Position(revision, after)
+        _, revision, time, after = self._open(token, b"w", _RESUME.unpack)
+        return Position(Mark(revision, time), after)
 
     def page(self, after: int, arguments: bytes) -> str:
         """Return the token for the page after a ``seq``, bound to the call's arguments."""

@@ -159,8 +159,8 @@ def call_patience(context: Context, wait: int) -> float:
 def _position(change: Change, batch: Batch) -> Position:
     """Return how far a watch is after a change."""
     if change.kind is Kind.SNAPSHOT:
-        return Position(batch.position.revision, change.task.seq)
-    return Position(change.unit)
+        return Position(batch.position.mark, change.task.seq)
+    return Position(change.mark)
 
 
 class Parts:

@@ -15,19 +15,16 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Answer, Change, Filter, Queue, QueueState, Task
+from idstatus_server.model import Answer, Change, Filter, Mark, Queue, QueueState, Task
 
 Clock = Callable[[], int]
 """Returns the time now, in microseconds since the Unix epoch."""
 
 
 class Head(NamedTuple):
-    """The ends of the log.
+    """The ends of the log: a watch can resume from revision ``oldest`` and all after it."""
 
-    ``revision`` is the newest; a watch can resume from ``oldest`` and all after it.
-    """
-
-    revision: int
+    newest: Mark
     oldest: int
 
 
@@ -97,7 +94,7 @@ class Writes(NamedTuple):
 class Transaction(Protocol):
     """One commit under way. It alone may write: ``head`` cannot move beneath it."""
 
-    head: int
+    head: Mark
     time: int
     """The time of the last commit: a new one must not be earlier."""
     now: int
@@ -166,10 +163,11 @@ class Reader(Protocol):
         """Return the tasks that existed at a past revision, as they stood; as ``find_at``."""
         ...
 
-    async def log(self, after: int, limit: int) -> list[Change]:
-        """Return the next changes past a revision; the last unit is whole.
+    async def log(self, after: Mark, limit: int) -> list[Change]:
+        """Return the next changes past a mark; the last unit is whole.
 
-        So there may be more than ``limit`` of them. Raises RevisionCompactedError.
+        So there may be more than ``limit`` of them. Raises RevisionCompactedError, and
+        RevisionInFutureError if the mark is not of this history.
         """
         ...
 
@@ -206,7 +204,10 @@ class Duties(Protocol):
         ...
 
     async def compact(self, before: int, limit: int) -> int:
-        """Drop up to ``limit`` of the oldest changes made before a time; return how many."""
+        """Drop up to ``limit`` of the oldest changes made before a time; return how many.
+
+        The last of them keeps its row, for by it a mark there is known to be of this history.
+        """
         ...
 
     async def forget(self, before: int, limit: int) -> int:
@@ -228,10 +229,11 @@ class Store(Reader, Duties, Protocol):
         """Return the time, in microseconds: all who share the store go by one clock."""
         ...
 
-    def follow(self, wake: Callable[[], None]) -> None:
+    def follow(self, wake: Callable[[], None], changed: Callable[[str], None]) -> None:
         """From now on call ``wake`` whenever another process may have committed.
 
-        Soon after it did, as a rule; within a second in any case.
+        Soon after it did, as a rule; within a second in any case. And, as a hint that may
+        be lost, call ``changed`` with the name of a queue that it has set.
         """
         ...
 

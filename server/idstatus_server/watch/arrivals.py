@@ -43,6 +43,11 @@ class Arrivals:
         while self._wake(queue):
             pass
 
+    def open_all(self) -> None:
+        """Wake everyone: what they may have missed is not known."""
+        for queue in tuple(self._waiting):
+            self.open(queue)
+
     def pass_on(self, queues: Collection[str]) -> None:
         """Wake others instead of one who was woken and cannot take the work."""
         for queue in queues:

@@ -4,21 +4,21 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from idstatus_server.errors import DomainError
-from idstatus_server.model import Change, Filter, Kind, Task
+from idstatus_server.model import Change, Filter, Kind, Mark, Task
 from idstatus_server.watch.hub import Hub
 
 
 class Delivery:
-    """Matched changes, and the revision up to which nothing else matches.
+    """Matched changes, and the mark up to which nothing else matches.
 
     It is shared by all watchers of a feed, and so is what is ``encoded`` from it.
     """
 
-    __slots__ = ("changes", "encoded", "revision")
+    __slots__ = ("changes", "encoded", "mark")
 
-    def __init__(self, changes: Sequence[Change], revision: int) -> None:
+    def __init__(self, changes: Sequence[Change], mark: Mark) -> None:
         self.changes = changes
-        self.revision = revision
+        self.mark = mark
         self.encoded: dict[int, bytes] = {}
 
 
@@ -114,7 +114,7 @@ class Feed:
         """Match one commit's changes."""
         matched = [change for change in changes if self._selection.matches(change)]
         if matched:
-            delivery = Delivery(matched, changes[-1].revision)
+            delivery = Delivery(matched, changes[-1].mark)
             for listener in tuple(self.listeners):  # one may fall behind and leave
                 listener.push(delivery)
 

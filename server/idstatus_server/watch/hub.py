@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Protocol
 
 from idstatus_server.errors import DomainError
-from idstatus_server.model import Change
+from idstatus_server.model import Change, Mark
 from idstatus_server.store.base import Store
 
 # How many changes are remembered.
@@ -33,20 +33,21 @@ class Subscriber(Protocol):
 class Hub:
     """Knows the newest revision, and who wants to hear of what."""
 
-    def __init__(self, store: Store, head: int) -> None:
+    def __init__(self, store: Store, newest: Mark) -> None:
         self.store = store
-        self.head = head
+        self.newest = newest
         self._recent: deque[Change] = deque(maxlen=_RECENT)
         self._by_id: dict[str, set[Subscriber]] = {}
         self._by_queue: dict[str, set[Subscriber]] = {}
         self._everywhere: set[Subscriber] = set()
         self._attached: set[Subscriber] = set()
         self._reached = asyncio.Event()
+        self._trouble: DomainError | None = None
         self.ended: DomainError | None = None
 
     def publish(self, changes: Sequence[Change]) -> None:
         """Tell one commit's changes; commits come in order."""
-        self.head = changes[-1].revision
+        self.newest = changes[-1].mark
         self._recent.extend(changes)
         self._reached.set()
         concerned: dict[Subscriber, None] = dict.fromkeys(self._everywhere)
@@ -59,21 +60,30 @@ class Hub:
             subscriber.offer(changes)
 
     async def reached(self, revision: int) -> None:
-        """Return once all changes up to a revision were told; another process made them."""
-        while self.head < revision:
-            self._reached.clear()
-            await self._reached.wait()
+        """Return once all changes up to a revision were told; another process made them.
 
-    async def read(self, after: int, limit: int) -> Sequence[Change]:
-        """Return the next changes past a revision, whole units only.
+        Raises the error with which everyone is ended meanwhile.
+        """
+        while self.newest.revision < revision:
+            self.check()
+            self._reached.clear()
+            trouble = self._trouble
+            await self._reached.wait()
+            if self._trouble is not trouble and self._trouble:
+                raise self._trouble
+
+    async def read(self, after: Mark, limit: int) -> Sequence[Change]:
+        """Return the next changes past a mark, whole units only.
 
         Raises:
             RevisionCompactedError: the log no longer reaches back that far.
+            RevisionInFutureError: the mark is not of this store's history.
         """
-        if not self._recent or self._recent[0].revision > after + 1:
+        start = self._after(after)
+        if start is None:
             # The store may be a commit ahead: what is not published yet will be.
-            return [c for c in await self.store.log(after, limit) if c.revision <= self.head]
-        start = after + 1 - self._recent[0].revision
+            log = await self.store.log(after, limit)
+            return [change for change in log if change.revision <= self.newest.revision]
         changes = list(islice(self._recent, start, start + limit))
         if changes and changes[-1].unit > changes[-1].revision:
             changes += islice(
@@ -82,6 +92,13 @@ class Hub:
                 start + len(changes) + changes[-1].unit - changes[-1].revision,
             )
         return changes
+
+    def _after(self, mark: Mark) -> int | None:
+        """Return where in what is remembered a reader at a mark goes on, None if nowhere."""
+        place = mark.revision - self._recent[0].revision if self._recent else -1
+        if 0 <= place < len(self._recent) and self._recent[place].task.update_time == mark.time:
+            return place + 1
+        return None
 
     def check(self) -> None:
         """Raise the error with which the hub was ended, if it was."""
@@ -126,8 +143,16 @@ class Hub:
         self.ended = error
         self.interrupt(error)
 
+    def restart(self, newest: Mark, error: DomainError) -> None:
+        """Go on from another mark, for the log did; end everyone with an error."""
+        self.newest = newest
+        self._recent.clear()
+        self.interrupt(error)
+
     def interrupt(self, error: DomainError) -> None:
         """End everyone with an error; they may come back."""
+        self._trouble = error
+        self._reached.set()
         everyone = self._attached.union(
             self._everywhere, *self._by_id.values(), *self._by_queue.values()
         )

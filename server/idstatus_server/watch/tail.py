@@ -9,9 +9,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from idstatus_server.errors import StoreUnavailableError
-from idstatus_server.model import Change
+from idstatus_server.errors import RevisionError, StoreUnavailableError
+from idstatus_server.model import Change, Mark
 from idstatus_server.store.base import Store
+from idstatus_server.watch.arrivals import Arrivals
 from idstatus_server.watch.hub import Hub
 
 _log = logging.getLogger(__name__)
@@ -23,19 +24,22 @@ Listener = Callable[[Sequence[Change]], None]
 
 
 class Tail:
-    """Calls the listeners with each commit's changes; the hub comes first."""
+    """Calls the hub, the arrivals and the listeners with each commit's changes."""
 
-    def __init__(self, store: Store, hub: Hub, listeners: Sequence[Listener]) -> None:
+    def __init__(
+        self, store: Store, hub: Hub, arrivals: Arrivals, listeners: Sequence[Listener]
+    ) -> None:
         self._store = store
         self._hub = hub
-        self._listeners = (hub.publish, *listeners)
+        self._arrivals = arrivals
+        self._listeners = (hub.publish, arrivals.publish, *listeners)
         self._behind = asyncio.Event()
         self._job = asyncio.create_task(self._work(), name="tail")
-        store.follow(self._behind.set)
+        store.follow(self._behind.set, arrivals.open)
 
-    def publish(self, changes: Sequence[Change]) -> None:
-        """Take a commit of this process."""
-        if changes[0].revision == self._hub.head + 1:
+    def publish(self, before: Mark, changes: Sequence[Change]) -> None:
+        """Take a commit of this process, made on top of a mark."""
+        if before == self._hub.newest:
             self._deliver(changes)
         else:
             self._behind.set()
@@ -65,7 +69,23 @@ class Tail:
                 self._behind.set()
 
     async def _read(self) -> None:
-        while changes := await self._store.log(self._hub.head, _AT_ONCE):
-            fresh = [change for change in changes if change.revision > self._hub.head]
-            if fresh:
-                self._deliver(fresh)
+        try:
+            while changes := await self._store.log(self._hub.newest, _AT_ONCE):
+                fresh = [c for c in changes if c.revision > self._hub.newest.revision]
+                if fresh:
+                    self._deliver(fresh)
+        except RevisionError as error:
+            await self._restart(error)
+
+    async def _restart(self, lost: RevisionError) -> None:
+        """Begin anew where the log now ends, for it does not go on from where we were.
+
+        Either the database has lost its end, or this process stood still for longer than
+        the log is kept. Whoever watches is told when it resumes from its token.
+        """
+        newest = (await self._store.head()).newest
+        _log.error("the log does not go on from %s: %s", self._hub.newest, lost)
+        self._hub.restart(
+            newest, StoreUnavailableError("the log does not go on: resume", cause=lost)
+        )
+        self._arrivals.open_all()

@@ -22,7 +22,7 @@ from idstatus_server.errors import (
     StreamAgedError,
     TaskNotFoundError,
 )
-from idstatus_server.model import Change, Filter, Kind, Task
+from idstatus_server.model import Change, Filter, Kind, Mark, Task
 from idstatus_server.store.base import Page
 from idstatus_server.watch.feed import Delivery, Feed, Feeds, FilterSelection, IdsSelection
 from idstatus_server.watch.hub import Hub
@@ -37,11 +37,11 @@ _BUFFER = 2000
 class Position(NamedTuple):
     """How far a watch has come, as a resume token says it.
 
-    Everything up to ``revision`` is known; but with ``after`` set, a snapshot at that
-    revision is under way, and only its tasks up to that ``seq`` are known.
+    Everything up to ``mark`` is known; but with ``after`` set, a snapshot at that mark is
+    under way, and only its tasks up to that ``seq`` are known.
     """
 
-    revision: int
+    mark: Mark
     after: int = 0
 
 
@@ -81,7 +81,7 @@ class Watch:
             if options.ids
             else FilterSelection(options.wanted)
         )
-        self._position = options.resume or Position(hub.head)
+        self._position = options.resume or Position(hub.newest)
         self._snapshot = self._position.after > 0 or not (options.resume or options.skip_snapshot)
         self._greeted = not options.skip_snapshot or options.resume is not None
         self._named: list[Task] | None = None
@@ -99,13 +99,13 @@ class Watch:
             RevisionInFutureError, RevisionCompactedError: the token's revision is not there.
             TaskNotFoundError: a named task does not exist.
         """
-        newest = (await self._hub.store.head()).revision
-        if self._position.revision > newest:
-            raise RevisionInFutureError(self._position.revision, newest)
+        newest = (await self._hub.store.head()).newest
+        if self._position.mark.revision > newest.revision:
+            raise RevisionInFutureError(self._position.mark.revision, newest.revision)
         if not self._options.resume:
             self._position = Position(newest)
-        await self._hub.reached(self._position.revision)
-        await self._hub.read(self._position.revision, 1)  # refuses what is compacted
+        await self._hub.reached(self._position.mark.revision)
+        await self._hub.read(self._position.mark, 1)  # refuses what is not there any more
         if isinstance(self._selection, IdsSelection):
             self._named = await self._load_named(self._selection)
 
@@ -125,7 +125,7 @@ class Watch:
             news = await self._sleep(until)
             # A watch that has just fallen behind must catch up first.
             if not news and until == ends and self._feed:
-                self._position = Position(self._hub.head)
+                self._position = Position(self._hub.newest)
                 return Batch((), self._position)
 
     def _check(self) -> None:
@@ -157,16 +157,16 @@ class Watch:
 
     async def _next_page(self, ends: float) -> Batch:
         """Return the next part of the state at the snapshot's revision."""
-        revision, after = self._position
+        mark, after = self._position
         tasks: list[Task] = []
         late = False
         while not tasks and not late:
-            tasks, after = await self._page(revision, after)
+            tasks, after = await self._page(mark.revision, after)
             late = await self._pause(ends)
             if not after:
                 break
         self._snapshot = after > 0
-        self._position = Position(revision, after)
+        self._position = Position(mark, after)
         changes = [
             Change(revision=task.revision, unit=task.seq, kind=Kind.SNAPSHOT, task=task)
             for task in tasks
@@ -189,7 +189,7 @@ class Watch:
 
     async def _load_named(self, selection: IdsSelection) -> list[Task]:
         """Return the named tasks, and the retries that are followed, as they stood."""
-        revision = self._position.revision
+        revision = self._position.mark.revision
         wanted = list(selection.ids)
         named: list[Task] = []
         while wanted:
@@ -219,9 +219,9 @@ class Watch:
 
     async def _catch_up(self, ends: float) -> Batch | None:
         """Read on in the log; at its end, go live."""
-        while self._position.revision < self._hub.head:
-            changes = await self._hub.read(self._position.revision, _PAGE)
-            self._position = Position(changes[-1].revision)
+        while self._position.mark.revision < self._hub.newest.revision:
+            changes = await self._hub.read(self._position.mark, _PAGE)
+            self._position = Position(changes[-1].mark)
             matched = [change for change in changes if self._selection.matches(change)]
             if matched:
                 return Batch(matched, self._position)
@@ -254,7 +254,7 @@ class Watch:
         deliveries = list(self._buffer)
         self._buffer.clear()
         self._buffered = 0
-        self._position = Position(deliveries[-1].revision)
+        self._position = Position(deliveries[-1].mark)
         done = self._selection.done
         if len(deliveries) == 1:
             (only,) = deliveries

@@ -19,7 +19,7 @@ _OUTLIVED = """
 SELECT t.id FROM queues AS q JOIN tasks AS t ON t.queue = q.name
 WHERE t.end_time <= $1 - coalesce((q.doc::json ->> 'retention')::bigint, $2) LIMIT $3"""
 _COMPACTABLE = """
-SELECT max(revision) FROM (SELECT revision, time FROM log ORDER BY revision LIMIT $2) AS oldest
+SELECT max(revision) FROM (SELECT revision, time FROM log ORDER BY revision LIMIT $2 + 1) AS oldest
 WHERE time < $1"""
 _FORGETTABLE = """
 SELECT max(number) FROM (SELECT number, time FROM requests ORDER BY number LIMIT $2) AS oldest
@@ -53,7 +53,7 @@ async def compact(db: Any, before: int, limit: int) -> int:
     if last is None:
         return 0
     await db.execute("UPDATE head SET compacted = $1", last)
-    return _deleted(await db.execute("DELETE FROM log WHERE revision <= $1", last))
+    return _deleted(await db.execute("DELETE FROM log WHERE revision < $1", last))
 
 
 async def forget(db: Any, before: int, limit: int) -> int:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from idstatus_server.errors import RevisionCompactedError
+from idstatus_server.errors import RevisionCompactedError, RevisionInFutureError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Filter, Task
+from idstatus_server.model import Filter, Mark, Task
 from idstatus_server.store.base import Page
 from idstatus_server.store.rows import matching_pairs, read_task
 
@@ -29,6 +29,9 @@ SELECT n.id, coalesce(
 FROM (SELECT id, seq, doc FROM tasks WHERE id = ANY($2)
       UNION ALL SELECT id, seq, NULL FROM used_ids WHERE id = ANY($2)) AS n
 WHERE n.seq <= $1"""
+# Revision 0 has no row, nor has the oldest one if an earlier version has compacted the log.
+_MARK = """
+SELECT revision, compacted, (SELECT l.time FROM log AS l WHERE l.revision = $1) FROM head"""
 # Two subqueries: each is one step in the index, where both at once would be a scan.
 _BOUNDS = "SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) + 1 FROM tasks)"
 _PAST_ALL = 1 << 62
@@ -84,6 +87,15 @@ async def tasks_at(db: Any, revision: int, ids: Sequence[str]) -> dict[str, Task
     await check_revision(db, revision)
     rows = await db.fetch(_AT, revision, list(ids))
     return {task_id: read_task(doc) for task_id, doc in rows if doc}
+
+
+async def check_mark(db: Any, mark: Mark) -> None:
+    """Refuse a mark older than the log, or not of this history."""
+    head, oldest, time = await db.fetchrow(_MARK, mark.revision)
+    if mark.revision < oldest:
+        raise RevisionCompactedError(mark.revision, oldest)
+    if mark.revision > head or time not in (None, mark.time):
+        raise RevisionInFutureError(mark.revision, head)
 
 
 async def check_revision(db: Any, revision: int) -> None:

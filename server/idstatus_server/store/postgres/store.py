@@ -10,19 +10,20 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any, Self
 
 import asyncpg
 
 from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Change, Filter, Queue, QueueState, Task
+from idstatus_server.model import Change, Filter, Mark, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page, Wake
 from idstatus_server.store.postgres import duties, listing
 from idstatus_server.store.postgres.opening import PATIENCE, connect
 from idstatus_server.store.postgres.writing import CHANNEL, PostgresTransaction
-from idstatus_server.store.rows import read_change, read_queue, read_task
+from idstatus_server.store.rows import document, read_change, read_queue, read_task
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # The clock is read once the lock is held: time must not run backwards from one to the next.
 _LOCK_HEAD = f"""
 WITH locked AS MATERIALIZED (SELECT revision, time FROM head FOR UPDATE)
-SELECT revision, time, {_NOW} FROM locked"""  # noqa: S608  # nothing from outside is in it
+SELECT locked.revision, coalesce(log.time, 0), locked.time, {_NOW}
+FROM locked LEFT JOIN log ON log.revision = locked.revision"""  # noqa: S608  # nothing from outside is in it
 _TAKE_DUTY = """
 UPDATE duty SET holder = $1, until = clock_timestamp() + interval '3 seconds'
 WHERE holder = $1 OR until < clock_timestamp() RETURNING true"""
@@ -38,11 +40,17 @@ WHERE holder = $1 OR until < clock_timestamp() RETURNING true"""
 _DUTY = 1.0
 # How often the log is looked at without a hint, in seconds.
 _POLL = 1.0
+# Between two attempts to find out what became of a commit, in seconds.
+_RETRY = 0.2
 
 _BODIES = """
 SELECT s.seq, coalesce(p.data, ''::bytea), coalesce(r.data, ''::bytea)
 FROM unnest($1::bigint[]) AS s (seq)
 LEFT JOIN payloads AS p ON p.seq = s.seq LEFT JOIN results AS r ON r.seq = s.seq"""
+_HEAD = """
+SELECT revision, coalesce((SELECT l.time FROM log AS l WHERE l.revision = head.revision), 0),
+  compacted FROM head"""
+_WRITTEN = "SELECT true FROM log WHERE revision = $1 AND after = $2"
 # A unit that the limit would cut is read to its end.
 _LOG = """
 SELECT revision, unit, kind, before, after FROM log WHERE revision > $1 AND revision <= (
@@ -97,16 +105,23 @@ class PostgresStore:
         """Return the time: the database's."""
         return int((await self._rows(f"SELECT {_NOW}"))[0][0])
 
-    def follow(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` at each hint, and every second in any case."""
-        self._listening = asyncio.create_task(self._listen(wake), name="listen")
+    def follow(self, wake: Callable[[], None], changed: Callable[[str], None]) -> None:
+        """Call ``wake`` at each hint, and every second in any case; ``changed`` at its hints."""
+        self._listening = asyncio.create_task(self._listen(wake, changed), name="listen")
 
-    async def _listen(self, wake: Callable[[], None]) -> None:
+    async def _listen(self, wake: Callable[[], None], changed: Callable[[str], None]) -> None:
+        def hear(*hint: Any) -> None:
+            queue = hint[-1]
+            if queue:
+                changed(queue)
+            else:
+                wake()
+
         while True:
             try:
                 db = await asyncpg.connect(self._url, timeout=PATIENCE)
                 try:
-                    await db.add_listener(CHANNEL, lambda *_: wake())
+                    await db.add_listener(CHANNEL, hear)
                     while not db.is_closed():
                         wake()
                         await asyncio.sleep(_POLL)
@@ -137,12 +152,47 @@ class PostgresStore:
                 done = False
                 try:
                     (head,) = await db.fetch(_LOCK_HEAD)
-                    transaction = PostgresTransaction(db, attempt.commit, *tuple(head))
+                    transaction = PostgresTransaction(db, partial(self._commit, attempt), head)
                     yield transaction
                     done = transaction.committed
                 finally:
                     if not done:
-                        await attempt.rollback()
+                        with suppress(*_OUT_OF_REACH):  # then it is gone anyway
+                            await attempt.rollback()
+
+    async def _commit(self, attempt: Any, last: Change | None) -> None:
+        """Commit; if the answer is lost on the way, find out what became of it.
+
+        Raises:
+            StoreUnavailableError: nothing was written or, if it says so, that is not known.
+        """
+        try:
+            await attempt.commit()
+        except _OUT_OF_REACH as error:
+            _log.warning("the answer to a commit was lost: %s", error)
+            if last is None or not await self._was_committed(last):
+                raise
+
+    async def _was_committed(self, last: Change) -> bool:
+        """Tell whether a commit is in the log, and stays there, by its last change.
+
+        It held the head: once we hold it, that commit has ended in one way or the other.
+        Our own commit makes sure that a synchronous standby has what comes before it.
+        """
+        ends = time.monotonic() + PATIENCE
+        while True:
+            try:
+                async with self._pool.acquire(timeout=PATIENCE) as db, db.transaction():
+                    await db.execute("UPDATE head SET revision = revision")
+                    return bool(await db.fetchval(_WRITTEN, last.revision, document(last.task)))
+            except _OUT_OF_REACH as error:
+                if time.monotonic() > ends:
+                    raise StoreUnavailableError(
+                        "the database went away amid a commit, and it is not known whether it "
+                        "was made: repeat the call with the same request_id",
+                        cause=error,
+                    ) from error
+                await asyncio.sleep(_RETRY)
 
     async def compact(self, before: int, limit: int) -> int:
         """Drop up to ``limit`` of the oldest changes made before a time; return how many."""
@@ -164,7 +214,8 @@ class PostgresStore:
 
     async def head(self) -> Head:
         """Return the ends of the log."""
-        return Head(*(await self._rows("SELECT revision, compacted FROM head"))[0])
+        revision, time, oldest = (await self._rows(_HEAD))[0]
+        return Head(Mark(revision, time), oldest)
 
     async def tasks(self, ids: Sequence[str]) -> dict[str, Task]:
         """Return those of the tasks that exist, by id."""
@@ -196,11 +247,12 @@ class PostgresStore:
         async with self._snapshot() as db:
             return await listing.tasks_at(db, revision, ids)
 
-    async def log(self, after: int, limit: int) -> list[Change]:
-        """Return the next changes past a revision, whole units only."""
+    async def log(self, after: Mark, limit: int) -> list[Change]:
+        """Return the next changes past a mark, whole units only."""
         async with self._snapshot() as db:
-            await listing.check_revision(db, after)
-            return [read_change(tuple(row)) for row in await db.fetch(_LOG, after, limit)]
+            await listing.check_mark(db, after)
+            rows = await db.fetch(_LOG, after.revision, limit)
+            return [read_change(tuple(row)) for row in rows]
 
     async def queues(self, after: str, limit: int) -> list[QueueState]:
         """Return the next queues by name."""

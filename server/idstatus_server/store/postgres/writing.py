@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from idstatus_server.model import Task
+from idstatus_server.model import Change, Mark, Task
 from idstatus_server.store.base import Loaded, Needs, Remembered, Writes
 from idstatus_server.store.rows import (
     change_columns,
@@ -18,7 +18,7 @@ from idstatus_server.store.rows import (
 )
 
 CHANNEL = "idstatus"
-"""Where other processes hear that there is something new in the log."""
+"""Where other processes hear that there is something new in the log, or of a queue's settings."""
 
 _UPDATE_TASKS = """
 UPDATE tasks AS t SET revision = n.revision, status = n.status,
@@ -51,6 +51,7 @@ ON CONFLICT (name) DO UPDATE SET doc = excluded.doc"""
 _INSERT_REQUESTS = """
 INSERT INTO requests (request_id, time, fingerprint, answer)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[])"""
+_NOTIFY = "SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint"
 _CLAIMABLE = """
 SELECT q.name, t.doc FROM unnest($1::text[], $2::bigint[]) AS q (name, amount), LATERAL (
   SELECT doc, priority, queued_revision FROM tasks WHERE queue = q.name AND status = 2
@@ -65,13 +66,15 @@ class PostgresTransaction:
     """A write transaction that holds the head: nobody else writes until it ends."""
 
     def __init__(
-        self, db: Any, run_commit: Callable[[], Awaitable[None]], head: int, time: int, now: int
+        self,
+        db: Any,
+        run_commit: Callable[[Change | None], Awaitable[None]],
+        head: Iterable[int],
     ) -> None:
         self._db = db
         self._run_commit = run_commit
-        self.head = head
-        self.time = time
-        self.now = now
+        revision, changed, self.time, self.now = head
+        self.head = Mark(revision, changed)
         self.committed = False
 
     async def load(self, needs: Needs) -> Loaded:
@@ -132,14 +135,15 @@ class PostgresTransaction:
                 for request_id, (fingerprint, answer) in writes.answers.items()
             ],
         )
-        if writes.changes:
-            await self._db.execute("SELECT pg_notify($1, '')", CHANNEL)
+        hints = [queue.name for queue in writes.queues] + ([""] if writes.changes else [])
+        if hints:
+            await self._db.execute(_NOTIFY, CHANNEL, hints)
         await self._db.execute(
             "UPDATE head SET revision = $1, time = $2",
-            self.head + len(writes.changes),
+            self.head.revision + len(writes.changes),
             writes.time,
         )
-        await self._run_commit()
+        await self._run_commit(writes.changes[-1] if writes.changes else None)
         self.committed = True
 
     async def _write_tasks(self, writes: Writes) -> None:

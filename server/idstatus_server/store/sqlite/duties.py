@@ -20,7 +20,7 @@ _OUTLIVED = """
 SELECT t.id FROM queues AS q CROSS JOIN tasks AS t ON t.queue = q.name
 WHERE t.end_time <= :now - coalesce(q.doc ->> '$.retention', :retention) LIMIT :limit"""
 _COMPACTABLE = """
-SELECT max(revision) FROM (SELECT revision, time FROM log ORDER BY revision LIMIT :limit)
+SELECT max(revision) FROM (SELECT revision, time FROM log ORDER BY revision LIMIT :limit + 1)
 WHERE time < :before"""
 _FORGETTABLE = """
 SELECT max(number) FROM (SELECT number, time FROM requests ORDER BY number LIMIT :limit)
@@ -56,7 +56,7 @@ def compact(db: sqlite3.Connection, before: int, limit: int) -> int:
     if last is None:
         return 0
     db.execute("UPDATE head SET compacted = ?", (last,))
-    return db.execute("DELETE FROM log WHERE revision <= ?", (last,)).rowcount
+    return db.execute("DELETE FROM log WHERE revision < ?", (last,)).rowcount
 
 
 def forget(db: sqlite3.Connection, before: int, limit: int) -> int:

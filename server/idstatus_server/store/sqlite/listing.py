@@ -3,9 +3,9 @@
 import sqlite3
 from collections.abc import Sequence
 
-from idstatus_server.errors import RevisionCompactedError
+from idstatus_server.errors import RevisionCompactedError, RevisionInFutureError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Filter, Task
+from idstatus_server.model import Filter, Mark, Task
 from idstatus_server.store.base import Page
 from idstatus_server.store.rows import document, matching_pairs, read_task
 
@@ -31,6 +31,8 @@ SELECT before FROM log WHERE seq = ? AND revision > ? ORDER BY revision LIMIT 1"
 # Two subqueries: each is one step in the index, where both at once would be a scan.
 _BOUNDS = "SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) + 1 FROM tasks)"
 _PAST_ALL = 1 << 62
+# Revision 0 has no row, nor has the oldest one if an earlier version has compacted the log.
+_TIME = "SELECT time FROM log WHERE revision = ?"
 
 
 def counts(db: sqlite3.Connection) -> dict[str, dict[Status, int]]:
@@ -114,6 +116,14 @@ def check_revision(db: sqlite3.Connection, revision: int) -> tuple[int, int]:
     if revision < oldest:
         raise RevisionCompactedError(revision, oldest)
     return int(head), int(oldest)
+
+
+def check_mark(db: sqlite3.Connection, mark: Mark) -> None:
+    """Refuse a mark older than the log, or not of this history."""
+    head, _ = check_revision(db, mark.revision)
+    (time,) = db.execute(_TIME, (mark.revision,)).fetchone() or (mark.time,)
+    if mark.revision > head or mark.time != time:
+        raise RevisionInFutureError(mark.revision, head)
 
 
 def _span(db: sqlite3.Connection, wanted: Filter) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from typing import Self
 
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Change, Filter, Queue, QueueState, Task
+from idstatus_server.model import Change, Filter, Mark, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Clock, Head, Page, Wake
 from idstatus_server.store.rows import read_change, read_queue, read_task
 from idstatus_server.store.sqlite import duties, listing, opening
@@ -35,6 +35,9 @@ def system_clock() -> int:
 _BODIES = """
 SELECT coalesce(p.data, x''), coalesce(r.data, x'') FROM (SELECT ? AS seq) AS t
 LEFT JOIN payloads AS p USING (seq) LEFT JOIN results AS r USING (seq)"""
+_HEAD = """
+SELECT revision, coalesce((SELECT l.time FROM log AS l WHERE l.revision = head.revision), 0),
+  compacted FROM head"""
 # A unit that the limit would cut is read to its end.
 _LOG = """
 SELECT revision, unit, kind, before, after FROM log WHERE revision > :after AND revision <= (
@@ -95,7 +98,7 @@ class SqliteStore:
         """Return the time: the machine's."""
         return self._clock()
 
-    def follow(self, wake: Callable[[], None]) -> None:
+    def follow(self, wake: Callable[[], None], changed: Callable[[str], None]) -> None:
         """Do nothing: no other process commits."""
 
     async def on_duty(self) -> bool:
@@ -155,7 +158,8 @@ class SqliteStore:
 
     async def head(self) -> Head:
         """Return the ends of the log."""
-        return Head(*self._read("SELECT revision, compacted FROM head")[0])
+        revision, time, oldest = self._read(_HEAD)[0]
+        return Head(Mark(revision, time), oldest)
 
     async def tasks(self, ids: Sequence[str]) -> dict[str, Task]:
         """Return those of the tasks that exist, by id."""
@@ -193,11 +197,11 @@ class SqliteStore:
         with self._snapshot():
             return listing.tasks_at(self._reader, revision, ids)
 
-    async def log(self, after: int, limit: int) -> list[Change]:
-        """Return the next changes past a revision, whole units only."""
+    async def log(self, after: Mark, limit: int) -> list[Change]:
+        """Return the next changes past a mark, whole units only."""
         with self._snapshot():
-            listing.check_revision(self._reader, after)
-            rows = self._reader.execute(_LOG, {"after": after, "limit": limit})
+            listing.check_mark(self._reader, after)
+            rows = self._reader.execute(_LOG, {"after": after.revision, "limit": limit})
             return [read_change(row) for row in rows]
 
     async def queues(self, after: str, limit: int) -> list[QueueState]:

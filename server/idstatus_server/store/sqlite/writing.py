@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from idstatus_server.model import Change, Queue, Task
+from idstatus_server.model import Change, Mark, Queue, Task
 from idstatus_server.store.base import Loaded, Needs, Remembered, Writes
 from idstatus_server.store.rows import (
     change_columns,
@@ -17,6 +17,9 @@ from idstatus_server.store.rows import (
     task_columns,
 )
 
+_HEAD = """
+SELECT revision, coalesce((SELECT l.time FROM log AS l WHERE l.revision = head.revision), 0), time
+FROM head"""
 _INSERT_TASK = """
 INSERT INTO tasks (revision, status, queued_revision, wake_time, end_time, unique_key, doc, seq,
                    id, queue, priority, root_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -51,7 +54,8 @@ class SqliteTransaction:
         self._db = db
         self._run_commit = run_commit
         self.now = now
-        self.head, self.time = db.execute("SELECT revision, time FROM head").fetchone()
+        revision, changed, self.time = db.execute(_HEAD).fetchone()
+        self.head = Mark(revision, changed)
 
     async def load(self, needs: Needs) -> Loaded:
         """Return what the store knows of the needs."""
@@ -105,7 +109,7 @@ class SqliteTransaction:
         )
         self._db.execute(
             "UPDATE head SET revision = ?, time = ?",
-            (self.head + len(writes.changes), writes.time),
+            (self.head.revision + len(writes.changes), writes.time),
         )
         await self._run_commit()
 
