@@ -20,6 +20,8 @@ from idstatus import (
 )
 
 PATIENCE = 60.0
+# A claim that waits looks again this often even if nobody wakes it, in seconds.
+LOOK_AGAIN = 10.0
 
 
 async def test_what_one_has_answered_the_others_know(
@@ -58,6 +60,20 @@ async def test_a_cancellation_at_one_reaches_the_runner_at_another(
         await stopped.wait()
     runner.stop()
     await running
+
+
+async def test_a_queue_that_one_opens_is_open_to_who_waits_at_another(
+    clients: list[AsyncClient], queue: str
+) -> None:
+    here, there = clients[:2]
+    await here.create(queue=queue)
+    await here.update_queue(queue, paused=True)
+    waiting = asyncio.create_task(there.claim([queue], wait=LOOK_AGAIN / 2, rpc_timeout=PATIENCE))
+    while not (await there.queue(queue)).paused:
+        await asyncio.sleep(0.01)
+    await here.update_queue(queue, paused=False)
+    (claim,) = await waiting
+    assert claim.task.queue == queue
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])

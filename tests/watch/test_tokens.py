@@ -86,6 +86,10 @@ async def test_a_token_from_the_future_is_out_of_range(server: ServerProcess, si
     reading = await resume(site, token)
     assert (reading.code, reading.info.reason) == (OUT_OF_RANGE, "REVISION_IN_FUTURE")
     assert int(reading.info.metadata["newest_revision"]) == first.revision
+    for _ in range(3):  # the log comes to the token's revision, and past it, another way
+        await site.create(queue="q")
+        reading = await resume(site, token)
+        assert (reading.code, reading.info.reason) == (OUT_OF_RANGE, "REVISION_IN_FUTURE")
 
 
 async def test_a_token_of_another_store_is_invalid(server: ServerProcess, shared: Site) -> None:
