@@ -136,7 +136,12 @@ class SqliteStore:
             self._writer.execute("COMMIT")
             return
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._disk, self._writer.execute, "COMMIT")
+        commit = loop.run_in_executor(self._disk, self._writer.execute, "COMMIT")
+        try:
+            await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            await commit  # nobody may touch the connection before the disk is done
+            raise
 
     async def compact(self, before: int, limit: int) -> int:
         """Drop up to ``limit`` of the oldest changes made before a time; return how many."""
