@@ -1,11 +1,13 @@
 """Three servers on one PostgreSQL."""
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from postgres_server import PostgresServer
+from replicas.proxy import Proxy
 
 from harness import ServerProcess
 from idstatus import AsyncClient
@@ -23,6 +25,16 @@ def replicas(tmp_path: Path, postgres: PostgresServer) -> Iterator[list[ServerPr
     yield servers
     for server in servers:
         server.kill()
+
+
+@pytest.fixture
+async def proxy(postgres: PostgresServer) -> AsyncIterator[Proxy]:
+    """A way to an empty database, to be broken."""
+    with tempfile.TemporaryDirectory() as folder:  # a socket's path must be short
+        proxy = Proxy(postgres.new_database(), Path(folder))
+        await proxy.start()
+        yield proxy
+        await proxy.stop()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL's unix socket that loses what a test wants it to lose."""
+"""A proxy before PostgreSQL's unix socket: it counts, and loses what a test wants it to lose."""
 
 import asyncio
 from contextlib import suppress
@@ -12,7 +12,10 @@ _SOCKET = ".s.PGSQL.5432"
 
 
 class Proxy:
-    """Passes everything on; of the next commit it may lose the order, or the answer to it."""
+    """Passes everything on; of the next commit it may lose the order, or the answer to it.
+
+    ``requests`` counts what the server has sent, a round trip at a time.
+    """
 
     def __init__(self, url: str, folder: Path) -> None:
         parts = urlsplit(url)
@@ -20,6 +23,7 @@ class Proxy:
         self._path = folder / _SOCKET
         self.url = urlunsplit(parts._replace(query=f"host={folder}"))
         self.lost = 0
+        self.requests = 0
         self.lose_order = self.lose_answer = False
         self._open: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
@@ -69,6 +73,7 @@ class Link:
         source, target = self._near[0], self._far[1]
         with suppress(ConnectionError):
             while data := await source.read(65536):
+                self._proxy.requests += 1
                 self._said += data
                 if _COMMIT in data:
                     changes = _TASK in self._said

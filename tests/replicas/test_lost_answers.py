@@ -2,28 +2,17 @@
 
 import asyncio
 import random
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from postgres_server import PostgresServer
 from replicas.proxy import Proxy
 
 from harness import ServerProcess
 from idstatus.v1 import task_service_pb2 as pb
 from idstatus.v1.task_service_pb2_grpc import TaskServiceStub
-
-
-@pytest.fixture
-async def proxy(postgres: PostgresServer) -> AsyncIterator[Proxy]:
-    with tempfile.TemporaryDirectory() as folder:  # a socket's path must be short
-        proxy = Proxy(postgres.new_database(), Path(folder))
-        await proxy.start()
-        yield proxy
-        await proxy.stop()
 
 
 @pytest.fixture
