@@ -8,10 +8,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from idstatus_server import config, logs
+from idstatus_server import config, logs, workers
 from idstatus_server.engine import Ledger
 from idstatus_server.errors import StartError
 from idstatus_server.limits import SECOND
@@ -22,6 +23,7 @@ from idstatus_server.store.base import Store
 from idstatus_server.store.sqlite import SqliteStore, system_clock
 from idstatus_server.timers import Timers
 from idstatus_server.watch import Arrivals, Hub, Tail
+from idstatus_server.workers import Parent
 
 _log = logging.getLogger("idstatus_server")
 
@@ -30,19 +32,33 @@ def main() -> None:
     """Run the server until it is told to stop."""
     settings = config.read()
     logs.set_up(settings.log_level, settings.log_format)
+    parent = None if settings.parent is None else Parent(settings.parent)
     try:
-        asyncio.run(_serve_and_leave(settings))
+        if settings.workers > 1 and not parent:
+            sys.exit(workers.run(settings, partial(announce, settings)))
+        asyncio.run(_serve_and_leave(settings, parent))
     except StartError as error:
+        if parent:
+            parent.tell(str(error))
+            sys.exit(1)
         sys.exit(f"idstatus-server: {error}")
 
 
-async def _serve_and_leave(settings: config.Config) -> None:
+def announce(settings: config.Config, bound: Sequence[str]) -> None:
+    """Say in one line that the server listens."""
+    said = f"listens on {', '.join(bound)}, stores in {without_password(settings.store)}"
+    if settings.workers > 1:
+        said += f", works in {settings.workers} processes"
+    print(f"idstatus-server {version('idstatus')} {said}", flush=True)  # noqa: T201
+
+
+async def _serve_and_leave(settings: config.Config, parent: Parent | None) -> None:
     """Serve, and end the process while its connections are still open.
 
     gRPC, told to stop, ends with a bare CANCELLED what reaches it meanwhile. A closed
     connection is UNAVAILABLE to its client, as it should be.
     """
-    _kept = await serve(settings)  # to drop the server would be to stop it
+    _kept = await serve(settings, parent)  # to drop the server would be to stop it
     logging.shutdown()
     sys.stdout.flush()
     os._exit(os.EX_OK)
@@ -79,8 +95,10 @@ def without_password(url: str) -> str:
     return re.sub(r"(//[^/@:]*):[^@]*@", r"\1:***@", url)
 
 
-async def serve(settings: config.Config) -> RpcServer:
+async def serve(settings: config.Config, parent: Parent | None = None) -> RpcServer:
     """Serve until SIGTERM or SIGINT, then drain; return the server, which refuses calls.
+
+    A worker drains, too, when its parent is gone.
 
     Raises:
         StartError: the store or an address is not to be had.
@@ -108,16 +126,17 @@ async def serve(settings: config.Config) -> RpcServer:
                 max_age=settings.max_stream_age / SECOND,
             ),
         )
-        server = RpcServer(rooms, settings.max_message_bytes)
+        server = RpcServer(rooms, settings.max_message_bytes, shared=parent is not None)
         try:
             bound = await server.start(settings.listen)
             timers.append(
                 Timers(store, ledger, settings.retention, clock=system_clock, tell=server.tell)
             )
-            where = ", ".join(bound)
-            said = f"listens on {where}, stores in {without_password(settings.store)}"
             told = _hear_signals()
-            print(f"idstatus-server {version('idstatus')} {said}", flush=True)  # noqa: T201
+            if parent:
+                parent.watch(told)
+            else:
+                announce(settings, bound)
             await _told_to_stop(told, ledger, tail)
             _log.info("draining")
             await server.drain(settings.grace / SECOND)

@@ -22,6 +22,9 @@ class Config:
 
     listen: tuple[str, ...]
     store: str
+    workers: int
+    parent: int | None
+    """The file descriptor of a worker's line to its parent; None if this process is no worker."""
     log_level: str
     log_format: str
     grace: int
@@ -72,6 +75,8 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
                 name: name
                 for name in (
                     "store",
+                    "workers",
+                    "parent",
                     "log_level",
                     "log_format",
                     "grace",
@@ -163,6 +168,9 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "sqlite:///PATH (four slashes: an absolute one), sqlite:///:memory: for trials, or "
         "postgresql://USER@HOST/DATABASE for several servers.",
     )
+    add("workers", _count, "1", "Processes that share the port; more than one needs PostgreSQL.")
+    # Not for people: a parent gives it to its workers.
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     levels = ("debug", "info", "warning", "error")
     add("log-level", _choice(*levels), "info", "One of " + ", ".join(levels) + ".")
     add("log-format", _choice("text", "json"), "text", "text or json.")

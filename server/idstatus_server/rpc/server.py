@@ -34,14 +34,16 @@ _LINGER = 0.2
 class RpcServer:
     """Serves until it is drained."""
 
-    def __init__(self, rooms: Rooms, max_message_bytes: int) -> None:
+    def __init__(self, rooms: Rooms, max_message_bytes: int, *, shared: bool = False) -> None:
+        """Make a server; with ``shared`` its ports are those of other processes, too."""
         self._rooms = rooms
         self._serving = True
+        self._shared = shared
         limits = rooms.limits
         self._guard = Guard(in_flight=limits.in_flight, streams=limits.watches)
         ours = (_TASKS, _RUNNERS, _QUEUES)
         self.health = HealthService(tuple(service.full_name for service in ours))
-        self._server = grpc.aio.server(options=_options(limits, max_message_bytes))
+        self._server = grpc.aio.server(options=_options(limits, max_message_bytes, shared))
         listed = tuple(service.full_name for service in (*ours, _HEALTH, _CHANNELZ))
         health_guard = Guard(in_flight=limits.in_flight, streams=_HEALTH_STREAMS)
         self._server.add_generic_rpc_handlers(
@@ -71,7 +73,7 @@ class RpcServer:
         Raises:
             StartError: an address cannot be bound.
         """
-        bound = [listen(self._server, address) for address in addresses]
+        bound = [listen(self._server, address, shared=self._shared) for address in addresses]
         await self._server.start()
         return bound
 
@@ -105,13 +107,13 @@ class RpcServer:
         await asyncio.sleep(_LINGER)
 
 
-def _options(limits: Limits, max_message_bytes: int) -> list[tuple[str, int]]:
+def _options(limits: Limits, max_message_bytes: int, shared: bool) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", -1),  # answers are bounded by what they carry
         # Past our own limits, calls must reach the guard: gRPC would let them wait unheard.
         ("grpc.max_concurrent_streams", limits.watches + limits.in_flight + _HEALTH_STREAMS),
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(shared)),
         # A client may ping every 10 s, with or without calls.
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
