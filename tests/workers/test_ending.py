@@ -7,6 +7,7 @@ import subprocess
 from contextlib import AsyncExitStack
 
 import grpc
+import psutil
 import pytest
 from watch.sites import Site
 from workers.crew import PATIENCE, Crew, gone, until
@@ -48,6 +49,8 @@ def test_an_interrupt_from_a_terminal_which_reaches_the_whole_group_counts_once(
     ) as process:
         assert process.stdout
         assert "listens on" in process.stdout.readline()
+        workers = psutil.Process(process.pid).children()
+        assert process.pid not in {os.getpgid(worker.pid) for worker in workers}
         os.killpg(process.pid, signal.SIGINT)
         _, log = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0

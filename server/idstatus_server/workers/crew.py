@@ -24,8 +24,8 @@ def run(settings: Config, announce: Callable[[Sequence[str]], None]) -> int:
     """
     if settings.store.startswith("sqlite:"):
         raise StartError(
-            "--workers needs PostgreSQL: a SQLite file has one writer at a time, and one process "
-            "that gathers its writes is faster than several that wait for each other"
+            "--workers needs PostgreSQL: a SQLite file has one writer at a time, so several "
+            "processes would wait for each other, and it tells none of another's commits"
         )
     held = [hold(address) for address in settings.listen]
     bound = [address for _, address in held]
