@@ -47,12 +47,15 @@ def test_an_interrupt_from_a_terminal_which_reaches_the_whole_group_counts_once(
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stdout
-        assert "listens on" in process.stdout.readline()
-        workers = psutil.Process(process.pid).children()
-        assert process.pid not in {os.getpgid(worker.pid) for worker in workers}
-        os.killpg(process.pid, signal.SIGINT)
-        _, log = process.communicate(timeout=PATIENCE)
+        try:
+            assert process.stdout
+            assert "listens on" in process.stdout.readline()
+            workers = psutil.Process(process.pid).children()
+            assert process.pid not in {os.getpgid(worker.pid) for worker in workers}
+            os.killpg(process.pid, signal.SIGINT)
+            _, log = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert log.count("draining") == 2
     assert "Traceback" not in log
