@@ -18,9 +18,11 @@ import asyncpg
 from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Queue, QueueState, Task
-from idstatus_server.store.base import Bodies, Head, Page, Wake
+from idstatus_server.store.base import Bodies, Head, Page, Schema, Wake
 from idstatus_server.store.postgres import duties, listing
-from idstatus_server.store.postgres.opening import PATIENCE, connect
+from idstatus_server.store.postgres.hosts import OUT_OF_REACH, connect, in_one_line
+from idstatus_server.store.postgres.opening import migrate
+from idstatus_server.store.postgres.pool import Pool
 from idstatus_server.store.postgres.writing import CHANNEL, PostgresTransaction
 from idstatus_server.store.rows import read_change, read_queue, read_task
 
@@ -29,29 +31,32 @@ _log = logging.getLogger(__name__)
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # The clock is read once the lock is held: time must not run backwards from one to the next.
 _LOCK_HEAD = f"""
-WITH locked AS MATERIALIZED (SELECT revision, time FROM head FOR UPDATE)
+WITH locked AS MATERIALIZED (SELECT revision, time FROM idstatus.head FOR UPDATE)
 SELECT revision, time, {_NOW} FROM locked"""  # noqa: S608  # nothing from outside is in it
 _TAKE_DUTY = """
-UPDATE duty SET holder = $1, until = clock_timestamp() + interval '3 seconds'
+UPDATE idstatus.duty SET holder = $1, until = clock_timestamp() + interval '3 seconds'
 WHERE holder = $1 OR until < clock_timestamp() RETURNING true"""
 # The duty is taken, or renewed, this often, in seconds; it lasts three times as long.
 _DUTY = 1.0
 # How often the log is looked at without a hint, in seconds.
 _POLL = 1.0
+# A listener that can only read no longer hears: another host has taken over.
+_LISTENS_IN_VAIN = "SELECT current_setting('transaction_read_only') = 'on'"
 
 _BODIES = """
 SELECT s.seq, coalesce(p.data, ''::bytea), coalesce(r.data, ''::bytea)
 FROM unnest($1::bigint[]) AS s (seq)
-LEFT JOIN payloads AS p ON p.seq = s.seq LEFT JOIN results AS r ON r.seq = s.seq"""
+LEFT JOIN idstatus.payloads AS p ON p.seq = s.seq
+LEFT JOIN idstatus.results AS r ON r.seq = s.seq"""
 # A unit that the limit would cut is read to its end.
 _LOG = """
-SELECT revision, unit, kind, before, after FROM log WHERE revision > $1 AND revision <= (
+SELECT revision, unit, kind, before, after FROM idstatus.log WHERE revision > $1 AND revision <= (
   SELECT max(unit) FROM (
-    SELECT unit FROM log WHERE revision > $1 ORDER BY revision LIMIT $2) AS page)
+    SELECT unit FROM idstatus.log WHERE revision > $1 ORDER BY revision LIMIT $2) AS page)
 ORDER BY revision"""
 _OLDEST_QUEUED = """
 SELECT t.doc FROM generate_series(0, 9) AS p (priority), LATERAL (
-  SELECT doc FROM tasks WHERE queue = $1 AND status = 2 AND priority = p.priority
+  SELECT doc FROM idstatus.tasks WHERE queue = $1 AND status = 2 AND priority = p.priority
   ORDER BY queued_revision LIMIT 1) AS t"""
 
 
@@ -63,20 +68,24 @@ class PostgresStore:
     """
 
     store_id: str
+    schema: Schema
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int = 10) -> None:
         self._url = url
+        self._connections = connections
         self._writing = asyncio.Lock()
         self._name = uuid.uuid4().hex
         self._listening: asyncio.Task[None] | None = None
         self._on_duty = False
         self._duty_asked = float("-inf")
-        self._pool: asyncpg.Pool[asyncpg.Record]
+        self._pool: Pool
 
     async def __aenter__(self) -> Self:
         """Connect, and bring the schema up to date."""
-        self._pool = await connect(self._url)
-        self.store_id = await self._pool.fetchval("SELECT store_id FROM head")
+        self.schema = await migrate(self._url)
+        self._pool = Pool(self._url, self._connections)
+        await self._pool.open()
+        self.store_id = await self._pool.fetchval("SELECT store_id FROM idstatus.head")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -104,16 +113,16 @@ class PostgresStore:
     async def _listen(self, wake: Callable[[], None]) -> None:
         while True:
             try:
-                db = await asyncpg.connect(self._url, timeout=PATIENCE)
+                db = await connect(self._url)
                 try:
                     await db.add_listener(CHANNEL, lambda *_: wake())
-                    while not db.is_closed():
+                    while not await db.fetchval(_LISTENS_IN_VAIN):
                         wake()
                         await asyncio.sleep(_POLL)
                 finally:
                     db.terminate()
-            except _OUT_OF_REACH as error:
-                _log.warning("no hints from the database: %s", error)
+            except (*OUT_OF_REACH, asyncpg.InterfaceError) as error:
+                _log.warning("no hints from the database: %s", in_one_line(error))
             wake()
             await asyncio.sleep(_POLL)
 
@@ -131,7 +140,7 @@ class PostgresStore:
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """Begin a commit; leaving the block without one changes nothing."""
         with _translated():
-            async with self._writing, self._pool.acquire(timeout=PATIENCE) as db:
+            async with self._writing, self._pool.acquire() as db:
                 attempt = db.transaction()
                 await attempt.start()
                 done = False
@@ -156,24 +165,24 @@ class PostgresStore:
         self, drop: Callable[[Any, int, int], Awaitable[int]], before: int, limit: int
     ) -> int:
         with _translated():
-            async with self._writing, self._pool.acquire(timeout=PATIENCE) as db, db.transaction():
-                await db.execute("SELECT FROM head FOR UPDATE")
+            async with self._writing, self._pool.acquire() as db, db.transaction():
+                await db.execute("SELECT FROM idstatus.head FOR UPDATE")
                 return await drop(db, before, limit)
 
     # -- reading
 
     async def head(self) -> Head:
         """Return the ends of the log."""
-        return Head(*(await self._rows("SELECT revision, compacted FROM head"))[0])
+        return Head(*(await self._rows("SELECT revision, compacted FROM idstatus.head"))[0])
 
     async def tasks(self, ids: Sequence[str]) -> dict[str, Task]:
         """Return those of the tasks that exist, by id."""
-        rows = await self._rows("SELECT id, doc FROM tasks WHERE id = ANY($1)", list(ids))
+        rows = await self._rows("SELECT id, doc FROM idstatus.tasks WHERE id = ANY($1)", list(ids))
         return {task_id: read_task(doc) for task_id, doc in rows}
 
     async def deleted(self, ids: Sequence[str]) -> dict[str, str]:
         """Return those of the ids whose task was deleted, each with its retry."""
-        sql = "SELECT id, retried_by FROM used_ids WHERE id = ANY($1)"
+        sql = "SELECT id, retried_by FROM idstatus.used_ids WHERE id = ANY($1)"
         return dict(await self._rows(sql, list(ids)))
 
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
@@ -204,13 +213,13 @@ class PostgresStore:
 
     async def queues(self, after: str, limit: int) -> list[QueueState]:
         """Return the next queues by name."""
-        sql = "SELECT doc FROM queues WHERE name > $1 ORDER BY name LIMIT $2"
+        sql = "SELECT doc FROM idstatus.queues WHERE name > $1 ORDER BY name LIMIT $2"
         rows = await self._rows(sql, after, limit)
         return [await self._queue_state(read_queue(doc)) for (doc,) in rows]
 
     async def queue(self, name: str) -> QueueState | None:
         """Return a queue, or None if no task was ever created in it."""
-        rows = await self._rows("SELECT doc FROM queues WHERE name = $1", name)
+        rows = await self._rows("SELECT doc FROM idstatus.queues WHERE name = $1", name)
         return await self._queue_state(read_queue(rows[0][0])) if rows else None
 
     async def counts(self) -> dict[str, dict[Status, int]]:
@@ -239,7 +248,8 @@ class PostgresStore:
             return await duties.outlived(self._pool, now, retention, limit)
 
     async def _queue_state(self, queue: Queue) -> QueueState:
-        rows = await self._rows("SELECT status, tasks FROM counts WHERE queue = $1", queue.name)
+        sql = "SELECT status, tasks FROM idstatus.counts WHERE queue = $1"
+        rows = await self._rows(sql, queue.name)
         waiting = await self._rows(_OLDEST_QUEUED, queue.name)
         return QueueState(
             queue=queue,
@@ -259,23 +269,10 @@ class PostgresStore:
         """Let several reads see one state."""
         with _translated():
             async with (
-                self._pool.acquire(timeout=PATIENCE) as db,
+                self._pool.acquire() as db,
                 db.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield db
-
-
-# What says that the database, not the request, is at fault.
-_OUT_OF_REACH = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.PostgresSystemError,
-)
 
 
 @contextmanager
@@ -283,5 +280,7 @@ def _translated() -> Iterator[None]:
     """Turn the driver's errors into the domain's, at the driver's own door."""
     try:
         yield
-    except _OUT_OF_REACH as error:
-        raise StoreUnavailableError(f"the database cannot be used: {error}", cause=error) from error
+    except OUT_OF_REACH as error:
+        raise StoreUnavailableError(
+            f"the database cannot be used: {in_one_line(error)}", cause=error
+        ) from error
