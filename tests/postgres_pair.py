@@ -30,7 +30,16 @@ class PostgresPair:
     def fail_over(self) -> None:
         """Kill the primary and promote the standby."""
         self.primary.kill()
+        self.promote()
+
+    def promote(self) -> None:
+        """Let the standby take over."""
         self.standby.sql("SELECT pg_promote()")
+
+    def follows(self) -> bool:
+        """Tell whether the standby has all that the primary has written."""
+        behind = "SELECT pg_current_wal_lsn() - replay_lsn FROM pg_stat_replication"
+        return self.primary.sql(behind) == "0"
 
     def cut_off(self) -> None:
         """Let the standby receive nothing more."""

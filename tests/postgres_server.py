@@ -94,6 +94,11 @@ class PostgresServer:
                 os.kill(child, signal.SIGKILL)
         self._end(signal.SIGKILL)
 
+    def processes(self) -> list[int]:
+        """Return all its processes, the first one first."""
+        assert self._process
+        return [self._process.pid, *children_of(self._process.pid)]
+
     def stop(self) -> None:
         """Stop it and delete its data."""
         if self._process:
@@ -154,6 +159,7 @@ class PostgresServer:
         assert self._process
         process, self._process = self._process, None
         process.send_signal(number)
+        process.send_signal(signal.SIGCONT)  # a test may have stopped it
         process.wait(_START_LIMIT)
 
 

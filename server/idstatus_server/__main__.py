@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -29,14 +28,17 @@ _log = logging.getLogger("idstatus_server")
 
 
 def main() -> None:
-    """Run the server until it is told to stop."""
+    """Do what the command line says: run the server until it is told to stop, or migrate."""
     settings = config.read()
     logs.set_up(settings.log_level, settings.log_format)
     parent = None if settings.parent is None else Parent(settings.parent)
     try:
-        if settings.workers > 1 and not parent:
+        if settings.command == "migrate":
+            asyncio.run(migrate(settings))
+        elif settings.workers > 1 and not parent:
             sys.exit(workers.run(settings, partial(announce, settings)))
-        asyncio.run(_serve_and_leave(settings, parent))
+        else:
+            asyncio.run(_serve_and_leave(settings, parent))
     except StartError as error:
         if parent:
             parent.tell(str(error))
@@ -46,7 +48,7 @@ def main() -> None:
 
 def announce(settings: config.Config, bound: Sequence[str]) -> None:
     """Say in one line that the server listens."""
-    said = f"listens on {', '.join(bound)}, stores in {without_password(settings.store)}"
+    said = f"listens on {', '.join(bound)}, stores in {config.without_password(settings.store)}"
     if settings.workers > 1:
         said += f", works in {settings.workers} processes"
     print(f"idstatus-server {version('idstatus')} {said}", flush=True)  # noqa: T201
@@ -64,15 +66,25 @@ async def _serve_and_leave(settings: config.Config, parent: Parent | None) -> No
     os._exit(os.EX_OK)
 
 
-def open_store(url: str) -> AbstractAsyncContextManager[Store]:
-    """Return the store that a URL names, to be opened with ``async with``.
+async def migrate(settings: config.Config) -> None:
+    """Bring the store's schema up to date, and say so.
+
+    Raises:
+        StartError: the store is not to be had, or newer than we are.
+    """
+    async with open_store(settings) as store:
+        print(f"schema at version {store.schema.now} (was {store.schema.was})")  # noqa: T201
+
+
+def open_store(settings: config.Config) -> AbstractAsyncContextManager[Store]:
+    """Return the store that the settings name, to be opened with ``async with``.
 
     Raises:
         StartError: it cannot be opened.
     """
-    path = url.removeprefix("sqlite:///")
-    if path == url:
-        return open_postgres(url)
+    path = settings.store.removeprefix("sqlite:///")
+    if path == settings.store:
+        return open_postgres(settings)
     if path != ":memory:":
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -81,18 +93,13 @@ def open_store(url: str) -> AbstractAsyncContextManager[Store]:
     return SqliteStore(path)
 
 
-def open_postgres(url: str) -> AbstractAsyncContextManager[Store]:
+def open_postgres(settings: config.Config) -> AbstractAsyncContextManager[Store]:
     """Return the store in a PostgreSQL database; its driver is an extra."""
     try:
         from idstatus_server.store.postgres import PostgresStore  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise StartError(f"{error}: pip install 'idstatus[postgres]'") from error
-    return PostgresStore(url)
-
-
-def without_password(url: str) -> str:
-    """Return a store's URL as it may be shown."""
-    return re.sub(r"(//[^/@:]*):[^@]*@", r"\1:***@", url)
+    return PostgresStore(settings.store, settings.store_connections)
 
 
 async def serve(settings: config.Config, parent: Parent | None = None) -> RpcServer:
@@ -103,7 +110,7 @@ async def serve(settings: config.Config, parent: Parent | None = None) -> RpcSer
     Raises:
         StartError: the store or an address is not to be had.
     """
-    async with open_store(settings.store) as store:
+    async with open_store(settings) as store:
         hub = Hub(store, (await store.head()).newest)
         arrivals = Arrivals()
         timers: list[Timers] = []

@@ -3,10 +3,12 @@
 import argparse
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 from idstatus_server.limits import SECOND, Limits
 from idstatus_server.timers import Retention
@@ -20,8 +22,10 @@ _LONGEST = 36_500 * _UNITS["d"]
 class Config:
     """All that an operator can set. Spans are in microseconds."""
 
+    command: str
     listen: tuple[str, ...]
     store: str
+    store_connections: int
     workers: int
     parent: int | None
     """The file descriptor of a worker's line to its parent; None if this process is no worker."""
@@ -47,12 +51,15 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     Raises:
         SystemExit: a flag is wrong (2), or help or version was asked for (0).
     """
-    given = vars(_parser(environ).parse_args(arguments))
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = words.pop(0) if words[:1] == ["migrate"] else "serve"
+    given = vars(_parser(environ).parse_args(words))
 
     def take(**names: str) -> dict[str, Any]:
         return {name: given[flag] for name, flag in names.items()}
 
     return Config(
+        command=command,
         listen=given["listen"],
         limits=Limits(
             **take(
@@ -75,6 +82,7 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
                 name: name
                 for name in (
                     "store",
+                    "store_connections",
                     "workers",
                     "parent",
                     "log_level",
@@ -119,9 +127,30 @@ def _store(text: str) -> str:
     path = text.removeprefix("sqlite:///")
     if path == text or not path or path.endswith("/"):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not sqlite:///PATH, sqlite:///:memory: or postgresql://…"
+            f"{without_password(text)!r} is not sqlite:///PATH, sqlite:///:memory: or postgresql://…"
         )
     return text
+
+
+def without_password(url: str) -> str:
+    """Return a store's URL as it may be shown.
+
+    What an unquoted password leaves in doubt is hidden, too: all from the first colon that may
+    end a user's name to the last @.
+    """
+    if url.startswith("sqlite:///"):
+        return url
+    url = re.sub(r"^(\w+:/+[^:]*:|[^:@/]*:(?!/)).*@", r"\1***@", url, flags=re.DOTALL)
+    rest, mark, query = url.partition("?")
+    return rest + mark + "&".join(map(_without_secret, query.split("&")))
+
+
+def _without_secret(parameter: str) -> str:
+    """Hide a password, and what follows an unquoted & in one."""
+    name, equals, _ = parameter.partition("=")
+    if "password" in unquote_plus(name).lower():
+        return f"{name}=***"
+    return parameter if equals or not name else "***"
 
 
 class _Flags:
@@ -154,7 +183,9 @@ def _choice(*allowed: str) -> Callable[[str], str]:
 def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="idstatus-server",
-        description="One trustworthy answer to: what became of task X?",
+        usage="%(prog)s [migrate] [--FLAG VALUE ...]",
+        description="One trustworthy answer to: what became of task X? The word migrate only "
+        "brings the store's schema up to date, which serving does as it starts.",
         epilog="Each flag can also be set by the environment variable in brackets.",
         allow_abbrev=False,
     )
@@ -166,7 +197,15 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         _store,
         default_store(environ),
         "sqlite:///PATH (four slashes: an absolute one), sqlite:///:memory: for trials, or "
-        "postgresql://USER@HOST/DATABASE for several servers.",
+        "postgresql://USER@HOST/DATABASE for several servers. Of several hosts, HOST:PORT,HOST, "
+        "the first that can write is used (target_session_attrs is always read-write). Passwords "
+        "and TLS are as for psql: ~/.pgpass, PGPASSWORD, ?sslmode=verify-full&sslrootcert=FILE.",
+    )
+    add(
+        "store-connections",
+        _count,
+        "10",
+        "Most connections to PostgreSQL for calls; one more listens for what others commit.",
     )
     add("workers", _count, "1", "Processes that share the port; more than one needs PostgreSQL.")
     # Not for people: a parent gives it to its workers.

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from idstatus_server import config
-from idstatus_server.__main__ import without_password
+from idstatus_server.config import without_password
 from idstatus_server.limits import DAY, SECOND
 from idstatus_server.logs import JsonFormatter
 

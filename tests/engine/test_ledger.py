@@ -39,7 +39,9 @@ class CountingStore(SqliteStore):
     async def _commit(self) -> None:
         if self.fail:
             self.fail = False
-            raise sqlite3.OperationalError("database or disk is full")
+            full = sqlite3.OperationalError("database or disk is full")
+            full.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise full
         self.commits += 1
         await super()._commit()
 

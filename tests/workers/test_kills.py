@@ -7,8 +7,9 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from itertools import chain
 
+from faults.promises import assert_created_once, assert_kept, assert_ran_at_most_once
 from faults.survivor import Survivor
-from faults.test_kill import FILTERS, assert_created_once, assert_kept, assert_ran_at_most_once
+from faults.test_kill import FILTERS
 from watch.following import request_for
 from watch.sites import Reading, Site
 from watch.truth import origin, read_truth
@@ -54,7 +55,7 @@ async def test_nothing_is_lost_torn_or_run_twice_while_workers_are_killed(crew: 
         hopper = await connect(Hopper)
         start = await origin(hopper)
         works = [Workload(await connect(Site), QUEUES, seed, stubborn=True) for seed in range(1, 5)]
-        watches = [Survivor(hopper, request_for(f), hops) for f, hops in FILTERS]
+        watches = [Survivor([hopper], request_for(f), hops) for f, hops in FILTERS]
         await rage(crew, works)
         truth = await read_truth(hopper, start)  # dense, in order, as every task tells it
         for work in works:

@@ -28,6 +28,13 @@ class Head(NamedTuple):
     oldest: int
 
 
+class Schema(NamedTuple):
+    """The version of the database's schema, as it was found and as it is."""
+
+    was: int
+    now: int
+
+
 class Bodies(NamedTuple):
     """The bytes that lie apart from a task."""
 
@@ -220,6 +227,7 @@ class Store(Reader, Duties, Protocol):
 
     store_id: str
     """Sixteen hexadecimal digits that no other store has."""
+    schema: Schema
 
     async def close(self) -> None:
         """Let go of the database; everything committed stays."""

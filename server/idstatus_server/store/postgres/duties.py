@@ -8,21 +8,24 @@ from idstatus_server.store.base import Wake
 from idstatus_server.store.rows import read_task
 
 _AWAKE = """
-SELECT doc FROM tasks WHERE status = $1 AND wake_time <= $2 ORDER BY wake_time LIMIT $3"""
+SELECT doc FROM idstatus.tasks WHERE status = $1 AND wake_time <= $2 ORDER BY wake_time LIMIT $3"""
 _NEXT_WAKE = """
-SELECT least((SELECT min(wake_time) FROM tasks WHERE status = 1 AND wake_time IS NOT NULL),
-             (SELECT min(wake_time) FROM tasks WHERE status = 3 AND wake_time IS NOT NULL))"""
+SELECT least(
+  (SELECT min(wake_time) FROM idstatus.tasks WHERE status = 1 AND wake_time IS NOT NULL),
+  (SELECT min(wake_time) FROM idstatus.tasks WHERE status = 3 AND wake_time IS NOT NULL))"""
 _RUNNING = """
-SELECT doc FROM tasks WHERE status = 3 AND wake_time >= $1 AND (wake_time > $1 OR seq > $2)
+SELECT doc FROM idstatus.tasks WHERE status = 3 AND wake_time >= $1 AND (wake_time > $1 OR seq > $2)
 ORDER BY wake_time, seq LIMIT $3"""
 _OUTLIVED = """
-SELECT t.id FROM queues AS q JOIN tasks AS t ON t.queue = q.name
+SELECT t.id FROM idstatus.queues AS q JOIN idstatus.tasks AS t ON t.queue = q.name
 WHERE t.end_time <= $1 - coalesce((q.doc::json ->> 'retention')::bigint, $2) LIMIT $3"""
 _COMPACTABLE = """
-SELECT max(revision) FROM (SELECT revision, time FROM log ORDER BY revision LIMIT $2 + 1) AS oldest
+SELECT max(revision)
+FROM (SELECT revision, time FROM idstatus.log ORDER BY revision LIMIT $2 + 1) AS oldest
 WHERE time < $1"""
 _FORGETTABLE = """
-SELECT max(number) FROM (SELECT number, time FROM requests ORDER BY number LIMIT $2) AS oldest
+SELECT max(number)
+FROM (SELECT number, time FROM idstatus.requests ORDER BY number LIMIT $2) AS oldest
 WHERE time < $1"""
 
 
@@ -52,8 +55,8 @@ async def compact(db: Any, before: int, limit: int) -> int:
     last = await db.fetchval(_COMPACTABLE, before, limit)
     if last is None:
         return 0
-    await db.execute("UPDATE head SET compacted = $1", last)
-    return _deleted(await db.execute("DELETE FROM log WHERE revision < $1", last))
+    await db.execute("UPDATE idstatus.head SET compacted = $1", last)
+    return _deleted(await db.execute("DELETE FROM idstatus.log WHERE revision < $1", last))
 
 
 async def forget(db: Any, before: int, limit: int) -> int:
@@ -61,7 +64,7 @@ async def forget(db: Any, before: int, limit: int) -> int:
     last = await db.fetchval(_FORGETTABLE, before, limit)
     if last is None:
         return 0
-    return _deleted(await db.execute("DELETE FROM requests WHERE number <= $1", last))
+    return _deleted(await db.execute("DELETE FROM idstatus.requests WHERE number <= $1", last))
 
 
 def _deleted(tag: str) -> int:

@@ -11,36 +11,37 @@ from idstatus_server.store.rows import matching_pairs, read_task
 
 _BY_PAIR = """
 SELECT t.doc FROM unnest($4::text[], $5::smallint[]) AS pair (queue, status), LATERAL (
-  SELECT seq, doc FROM tasks
+  SELECT seq, doc FROM idstatus.tasks
   WHERE queue = pair.queue AND status = pair.status AND seq > $1 AND seq < $2
   ORDER BY seq {order} LIMIT $3) AS t
 ORDER BY t.seq {order} LIMIT $3"""
-_ALL = "SELECT doc FROM tasks WHERE seq > $1 AND seq < $2 ORDER BY seq {order} LIMIT $3"
+_ALL = "SELECT doc FROM idstatus.tasks WHERE seq > $1 AND seq < $2 ORDER BY seq {order} LIMIT $3"
 _CHAIN = """
-SELECT doc FROM tasks WHERE (root_id = $4 OR id = $4) AND seq > $1 AND seq < $2
+SELECT doc FROM idstatus.tasks WHERE (root_id = $4 OR id = $4) AND seq > $1 AND seq < $2
 ORDER BY seq {order} LIMIT $3"""
 # The first change after a revision holds, as its "before", the task at that revision.
 _FIRST_CHANGES = """
-SELECT DISTINCT ON (seq) seq, before FROM log
+SELECT DISTINCT ON (seq) seq, before FROM idstatus.log
 WHERE revision > $1 AND seq > $2 AND seq <= $3 ORDER BY seq, revision LIMIT $4"""
 _AT = """
-SELECT n.id, coalesce(
-  (SELECT before FROM log WHERE seq = n.seq AND revision > $1 ORDER BY revision LIMIT 1), n.doc)
-FROM (SELECT id, seq, doc FROM tasks WHERE id = ANY($2)
-      UNION ALL SELECT id, seq, NULL FROM used_ids WHERE id = ANY($2)) AS n
+SELECT n.id, coalesce((SELECT before FROM idstatus.log WHERE seq = n.seq AND revision > $1
+                       ORDER BY revision LIMIT 1), n.doc)
+FROM (SELECT id, seq, doc FROM idstatus.tasks WHERE id = ANY($2)
+      UNION ALL SELECT id, seq, NULL FROM idstatus.used_ids WHERE id = ANY($2)) AS n
 WHERE n.seq <= $1"""
 # Revision 0 has no row, nor has the oldest one if an earlier version has compacted the log.
 _MARK = """
-SELECT revision, compacted, (SELECT l.time FROM log AS l WHERE l.revision = $1) FROM head"""
+SELECT revision, compacted, (SELECT l.time FROM idstatus.log AS l WHERE l.revision = $1)
+FROM idstatus.head"""
 # Two subqueries: each is one step in the index, where both at once would be a scan.
-_BOUNDS = "SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) + 1 FROM tasks)"
+_BOUNDS = "SELECT (SELECT min(seq) FROM idstatus.tasks), (SELECT max(seq) + 1 FROM idstatus.tasks)"
 _PAST_ALL = 1 << 62
 
 
 async def counts(db: Any) -> dict[str, dict[Status, int]]:
     """Return how many tasks there are by queue and status; zeros are left out."""
     found: dict[str, dict[Status, int]] = {}
-    for queue, status, tasks in await db.fetch("SELECT queue, status, tasks FROM counts"):
+    for queue, status, tasks in await db.fetch("SELECT queue, status, tasks FROM idstatus.counts"):
         if tasks:
             found.setdefault(queue, {})[Status(status)] = tasks
     return found
@@ -100,7 +101,7 @@ async def check_mark(db: Any, mark: Mark) -> None:
 
 async def check_revision(db: Any, revision: int) -> None:
     """Refuse a revision older than the log."""
-    oldest = await db.fetchval("SELECT compacted FROM head")
+    oldest = await db.fetchval("SELECT compacted FROM idstatus.head")
     if revision < oldest:
         raise RevisionCompactedError(revision, oldest)
 
@@ -125,7 +126,7 @@ async def _first_created(db: Any, time: int) -> int:
     while low < high:
         middle = (low + high) // 2
         doc = await db.fetchval(
-            "SELECT doc FROM tasks WHERE seq >= $1 ORDER BY seq LIMIT 1", middle
+            "SELECT doc FROM idstatus.tasks WHERE seq >= $1 ORDER BY seq LIMIT 1", middle
         )
         task = read_task(doc)
         if task.create_time < time:

@@ -1,64 +1,60 @@
-"""Connects to the database and brings its schema up to date."""
+"""Brings the database's schema up to date."""
 
 from importlib import resources
 
 import asyncpg
 
 from idstatus_server.errors import StartError
+from idstatus_server.store.base import Schema
+from idstatus_server.store.postgres.hosts import OUT_OF_REACH, check, connect, in_one_line
 
-SCHEMA = "idstatus"
-# How long the database may keep us waiting before it counts as out of reach, in seconds.
-PATIENCE = 5.0
 # The key of the advisory lock under which the schema is changed.
 _MIGRATING = 0x69647374
+# How long a step may take, and others' steps that are waited for, in seconds.
+_PATIENCE = 600.0
 
 
-async def connect(url: str) -> "asyncpg.Pool[asyncpg.Record]":
-    """Return a pool of connections to a database whose schema is ours and current.
+async def migrate(url: str) -> Schema:
+    """Run the steps that are missing; others who start at the same time wait.
 
     Raises:
-        StartError: it is out of reach, or its schema is newer than we are.
+        StartError: the database is out of reach, or its schema is newer than we are.
     """
     try:
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=2,
-            max_size=10,
-            command_timeout=PATIENCE,
-            timeout=PATIENCE,
-            server_settings={"search_path": SCHEMA, "application_name": "idstatus-server"},
-        )
-    except (
-        OSError,
-        TimeoutError,
-        ValueError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-    ) as error:
-        raise StartError(f"cannot connect to the database: {error}") from error
+        check(url)
+        db = await connect(url, command_timeout=_PATIENCE)
+    except (*OUT_OF_REACH, asyncpg.InterfaceError) as error:
+        raise StartError(f"cannot connect to the database: {in_one_line(error)}") from error
+    except ValueError as error:  # what it quotes may be a part of the password
+        raise StartError(
+            "cannot read the database's URL: in a password, / ? # [ ] and % must be percent-encoded"
+        ) from error
     try:
-        async with pool.acquire() as db, db.transaction():
-            await _migrate(db)
-    except (StartError, asyncpg.PostgresError) as error:
-        await pool.close()
-        raise StartError(f"cannot use the database: {error}") from error
-    return pool
+        async with db.transaction():
+            return await _migrate(db)
+    except (StartError, *OUT_OF_REACH, asyncpg.PostgresError) as error:
+        raise StartError(f"cannot use the database: {in_one_line(error)}") from error
+    finally:
+        db.terminate()
 
 
-async def _migrate(db: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
-    """Run the steps that are missing; others who start at the same time wait."""
+async def _migrate(db: asyncpg.Connection) -> Schema:
     steps = sorted(
         resources.files(__package__).joinpath("migrations").iterdir(), key=lambda step: step.name
     )
     await db.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATING)
-    await db.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-    await db.execute("CREATE TABLE IF NOT EXISTS migrations (version integer PRIMARY KEY)")
-    version = await db.fetchval("SELECT coalesce(max(version), 0) FROM migrations")
-    if version > len(steps):
+    # A role that may not make schemas may still serve from one that is there.
+    if not await db.fetchval("SELECT to_regnamespace('idstatus') IS NOT NULL"):
+        await db.execute("CREATE SCHEMA idstatus")
+    if not await db.fetchval("SELECT to_regclass('idstatus.migrations') IS NOT NULL"):
+        await db.execute("CREATE TABLE idstatus.migrations (version integer PRIMARY KEY)")
+    was = await db.fetchval("SELECT coalesce(max(version), 0) FROM idstatus.migrations")
+    if was > len(steps):
         raise StartError(
-            f"its schema version {version} is newer than {len(steps)}, the newest that this server "
+            f"its schema version {was} is newer than {len(steps)}, the newest that this server "
             "knows: start a newer idstatus-server"
         )
-    for number, step in enumerate(steps[version:], version + 1):
+    for number, step in enumerate(steps[was:], was + 1):
         await db.execute(step.read_text())
-        await db.execute("INSERT INTO migrations VALUES ($1)", number)
+        await db.execute("INSERT INTO idstatus.migrations VALUES ($1)", number)
+    return Schema(was, len(steps))

@@ -19,47 +19,51 @@ import asyncpg
 from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Mark, Queue, QueueState, Task
-from idstatus_server.store.base import Bodies, Head, Page, Wake
+from idstatus_server.store.base import Bodies, Head, Page, Schema, Wake
 from idstatus_server.store.postgres import duties, listing
-from idstatus_server.store.postgres.opening import PATIENCE, connect
+from idstatus_server.store.postgres.hosts import OUT_OF_REACH, connect, in_one_line
+from idstatus_server.store.postgres.lost import LOST, was_committed
+from idstatus_server.store.postgres.opening import migrate
+from idstatus_server.store.postgres.pool import Pool
 from idstatus_server.store.postgres.writing import CHANNEL, PostgresTransaction
-from idstatus_server.store.rows import document, read_change, read_queue, read_task
+from idstatus_server.store.rows import read_change, read_queue, read_task
 
 _log = logging.getLogger(__name__)
 
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # The clock is read once the lock is held: time must not run backwards from one to the next.
 _LOCK_HEAD = f"""
-WITH locked AS MATERIALIZED (SELECT revision, time FROM head FOR UPDATE)
+WITH locked AS MATERIALIZED (SELECT revision, time FROM idstatus.head FOR UPDATE)
 SELECT locked.revision, coalesce(log.time, 0), locked.time, {_NOW}
-FROM locked LEFT JOIN log ON log.revision = locked.revision"""  # noqa: S608  # nothing from outside is in it
+FROM locked LEFT JOIN idstatus.log ON log.revision = locked.revision"""  # noqa: S608  # all ours
 _TAKE_DUTY = """
-UPDATE duty SET holder = $1, until = clock_timestamp() + interval '3 seconds'
+UPDATE idstatus.duty SET holder = $1, until = clock_timestamp() + interval '3 seconds'
 WHERE holder = $1 OR until < clock_timestamp() RETURNING true"""
 # The duty is taken, or renewed, this often, in seconds; it lasts three times as long.
 _DUTY = 1.0
 # How often the log is looked at without a hint, in seconds.
 _POLL = 1.0
-# Between two attempts to find out what became of a commit, in seconds.
-_RETRY = 0.2
+# A listener that can only read no longer hears: another host has taken over.
+_LISTENS_IN_VAIN = "SELECT current_setting('transaction_read_only') = 'on'"
 
 _BODIES = """
 SELECT s.seq, coalesce(p.data, ''::bytea), coalesce(r.data, ''::bytea)
 FROM unnest($1::bigint[]) AS s (seq)
-LEFT JOIN payloads AS p ON p.seq = s.seq LEFT JOIN results AS r ON r.seq = s.seq"""
+LEFT JOIN idstatus.payloads AS p ON p.seq = s.seq
+LEFT JOIN idstatus.results AS r ON r.seq = s.seq"""
 _HEAD = """
-SELECT revision, coalesce((SELECT l.time FROM log AS l WHERE l.revision = head.revision), 0),
-  compacted FROM head"""
-_WRITTEN = "SELECT true FROM log WHERE revision = $1 AND after = $2"
+SELECT revision,
+  coalesce((SELECT l.time FROM idstatus.log AS l WHERE l.revision = head.revision), 0), compacted
+FROM idstatus.head"""
 # A unit that the limit would cut is read to its end.
 _LOG = """
-SELECT revision, unit, kind, before, after FROM log WHERE revision > $1 AND revision <= (
+SELECT revision, unit, kind, before, after FROM idstatus.log WHERE revision > $1 AND revision <= (
   SELECT max(unit) FROM (
-    SELECT unit FROM log WHERE revision > $1 ORDER BY revision LIMIT $2) AS page)
+    SELECT unit FROM idstatus.log WHERE revision > $1 ORDER BY revision LIMIT $2) AS page)
 ORDER BY revision"""
 _OLDEST_QUEUED = """
 SELECT t.doc FROM generate_series(0, 9) AS p (priority), LATERAL (
-  SELECT doc FROM tasks WHERE queue = $1 AND status = 2 AND priority = p.priority
+  SELECT doc FROM idstatus.tasks WHERE queue = $1 AND status = 2 AND priority = p.priority
   ORDER BY queued_revision LIMIT 1) AS t"""
 
 
@@ -71,20 +75,24 @@ class PostgresStore:
     """
 
     store_id: str
+    schema: Schema
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int = 10) -> None:
         self._url = url
+        self._connections = connections
         self._writing = asyncio.Lock()
         self._name = uuid.uuid4().hex
         self._listening: asyncio.Task[None] | None = None
         self._on_duty = False
         self._duty_asked = float("-inf")
-        self._pool: asyncpg.Pool[asyncpg.Record]
+        self._pool: Pool
 
     async def __aenter__(self) -> Self:
         """Connect, and bring the schema up to date."""
-        self._pool = await connect(self._url)
-        self.store_id = await self._pool.fetchval("SELECT store_id FROM head")
+        self.schema = await migrate(self._url)
+        self._pool = Pool(self._url, self._connections)
+        await self._pool.open()
+        self.store_id = await self._pool.fetchval("SELECT store_id FROM idstatus.head")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -119,16 +127,16 @@ class PostgresStore:
 
         while True:
             try:
-                db = await asyncpg.connect(self._url, timeout=PATIENCE)
+                db = await connect(self._url)
                 try:
                     await db.add_listener(CHANNEL, hear)
-                    while not db.is_closed():
+                    while not await db.fetchval(_LISTENS_IN_VAIN):
                         wake()
                         await asyncio.sleep(_POLL)
                 finally:
                     db.terminate()
-            except _OUT_OF_REACH as error:
-                _log.warning("no hints from the database: %s", error)
+            except (*OUT_OF_REACH, asyncpg.InterfaceError) as error:
+                _log.warning("no hints from the database: %s", in_one_line(error))
             wake()
             await asyncio.sleep(_POLL)
 
@@ -146,7 +154,7 @@ class PostgresStore:
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """Begin a commit; leaving the block without one changes nothing."""
         with _translated():
-            async with self._writing, self._pool.acquire(timeout=PATIENCE) as db:
+            async with self._writing, self._pool.acquire() as db:
                 attempt = db.transaction()
                 await attempt.start()
                 done = False
@@ -157,7 +165,7 @@ class PostgresStore:
                     done = transaction.committed
                 finally:
                     if not done:
-                        with suppress(*_OUT_OF_REACH):  # then it is gone anyway
+                        with suppress(*LOST):  # then it is gone anyway
                             await attempt.rollback()
 
     async def _commit(self, attempt: Any, last: Change | None) -> None:
@@ -168,31 +176,10 @@ class PostgresStore:
         """
         try:
             await attempt.commit()
-        except _OUT_OF_REACH as error:
-            _log.warning("the answer to a commit was lost: %s", error)
-            if last is None or not await self._was_committed(last):
+        except LOST as error:
+            _log.warning("the answer to a commit was lost: %s", in_one_line(error))
+            if last is None or not await was_committed(self._url, last):
                 raise
-
-    async def _was_committed(self, last: Change) -> bool:
-        """Tell whether a commit is in the log, and stays there, by its last change.
-
-        It held the head: once we hold it, that commit has ended in one way or the other.
-        Our own commit makes sure that a synchronous standby has what comes before it.
-        """
-        ends = time.monotonic() + PATIENCE
-        while True:
-            try:
-                async with self._pool.acquire(timeout=PATIENCE) as db, db.transaction():
-                    await db.execute("UPDATE head SET revision = revision")
-                    return bool(await db.fetchval(_WRITTEN, last.revision, document(last.task)))
-            except _OUT_OF_REACH as error:
-                if time.monotonic() > ends:
-                    raise StoreUnavailableError(
-                        "the database went away amid a commit, and it is not known whether it "
-                        "was made: repeat the call with the same request_id",
-                        cause=error,
-                    ) from error
-                await asyncio.sleep(_RETRY)
 
     async def compact(self, before: int, limit: int) -> int:
         """Drop up to ``limit`` of the oldest changes made before a time; return how many."""
@@ -206,8 +193,8 @@ class PostgresStore:
         self, drop: Callable[[Any, int, int], Awaitable[int]], before: int, limit: int
     ) -> int:
         with _translated():
-            async with self._writing, self._pool.acquire(timeout=PATIENCE) as db, db.transaction():
-                await db.execute("SELECT FROM head FOR UPDATE")
+            async with self._writing, self._pool.acquire() as db, db.transaction():
+                await db.execute("SELECT FROM idstatus.head FOR UPDATE")
                 return await drop(db, before, limit)
 
     # -- reading
@@ -219,12 +206,12 @@ class PostgresStore:
 
     async def tasks(self, ids: Sequence[str]) -> dict[str, Task]:
         """Return those of the tasks that exist, by id."""
-        rows = await self._rows("SELECT id, doc FROM tasks WHERE id = ANY($1)", list(ids))
+        rows = await self._rows("SELECT id, doc FROM idstatus.tasks WHERE id = ANY($1)", list(ids))
         return {task_id: read_task(doc) for task_id, doc in rows}
 
     async def deleted(self, ids: Sequence[str]) -> dict[str, str]:
         """Return those of the ids whose task was deleted, each with its retry."""
-        sql = "SELECT id, retried_by FROM used_ids WHERE id = ANY($1)"
+        sql = "SELECT id, retried_by FROM idstatus.used_ids WHERE id = ANY($1)"
         return dict(await self._rows(sql, list(ids)))
 
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
@@ -256,13 +243,13 @@ class PostgresStore:
 
     async def queues(self, after: str, limit: int) -> list[QueueState]:
         """Return the next queues by name."""
-        sql = "SELECT doc FROM queues WHERE name > $1 ORDER BY name LIMIT $2"
+        sql = "SELECT doc FROM idstatus.queues WHERE name > $1 ORDER BY name LIMIT $2"
         rows = await self._rows(sql, after, limit)
         return [await self._queue_state(read_queue(doc)) for (doc,) in rows]
 
     async def queue(self, name: str) -> QueueState | None:
         """Return a queue, or None if no task was ever created in it."""
-        rows = await self._rows("SELECT doc FROM queues WHERE name = $1", name)
+        rows = await self._rows("SELECT doc FROM idstatus.queues WHERE name = $1", name)
         return await self._queue_state(read_queue(rows[0][0])) if rows else None
 
     async def counts(self) -> dict[str, dict[Status, int]]:
@@ -291,7 +278,8 @@ class PostgresStore:
             return await duties.outlived(self._pool, now, retention, limit)
 
     async def _queue_state(self, queue: Queue) -> QueueState:
-        rows = await self._rows("SELECT status, tasks FROM counts WHERE queue = $1", queue.name)
+        sql = "SELECT status, tasks FROM idstatus.counts WHERE queue = $1"
+        rows = await self._rows(sql, queue.name)
         waiting = await self._rows(_OLDEST_QUEUED, queue.name)
         return QueueState(
             queue=queue,
@@ -311,23 +299,10 @@ class PostgresStore:
         """Let several reads see one state."""
         with _translated():
             async with (
-                self._pool.acquire(timeout=PATIENCE) as db,
+                self._pool.acquire() as db,
                 db.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield db
-
-
-# What says that the database, not the request, is at fault.
-_OUT_OF_REACH = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.PostgresSystemError,
-)
 
 
 @contextmanager
@@ -335,5 +310,7 @@ def _translated() -> Iterator[None]:
     """Turn the driver's errors into the domain's, at the driver's own door."""
     try:
         yield
-    except _OUT_OF_REACH as error:
-        raise StoreUnavailableError(f"the database cannot be used: {error}", cause=error) from error
+    except OUT_OF_REACH as error:
+        raise StoreUnavailableError(
+            f"the database cannot be used: {in_one_line(error)}", cause=error
+        ) from error

@@ -21,7 +21,7 @@ CHANNEL = "idstatus"
 """Where other processes hear that there is something new in the log, or of a queue's settings."""
 
 _UPDATE_TASKS = """
-UPDATE tasks AS t SET revision = n.revision, status = n.status,
+UPDATE idstatus.tasks AS t SET revision = n.revision, status = n.status,
   queued_revision = n.queued_revision, wake_time = n.wake_time, end_time = n.end_time,
   unique_key = n.unique_key, doc = n.doc
 FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[],
@@ -29,37 +29,42 @@ FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint
   AS n (revision, status, queued_revision, wake_time, end_time, unique_key, doc, seq)
 WHERE t.seq = n.seq"""
 _INSERT_TASKS = """
-INSERT INTO tasks (revision, status, queued_revision, wake_time, end_time, unique_key, doc, seq,
-                   id, queue, priority, root_id)
+INSERT INTO idstatus.tasks (revision, status, queued_revision, wake_time, end_time, unique_key,
+                            doc, seq, id, queue, priority, root_id)
 SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[],
   $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[], $11::smallint[], $12::text[])"""
 _INSERT_CHANGES = """
-INSERT INTO log (revision, unit, kind, seq, time, before, after)
+INSERT INTO idstatus.log (revision, unit, kind, seq, time, before, after)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[],
   $6::text[], $7::text[])"""
 _INSERT_USED = """
-INSERT INTO used_ids SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])"""
+INSERT INTO idstatus.used_ids SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])"""
 _COPY_PAYLOADS = """
-INSERT INTO payloads SELECT c.seq, p.data
-FROM unnest($1::bigint[], $2::bigint[]) AS c (seq, source) JOIN payloads AS p ON p.seq = c.source"""
+INSERT INTO idstatus.payloads SELECT c.seq, p.data
+FROM unnest($1::bigint[], $2::bigint[]) AS c (seq, source)
+JOIN idstatus.payloads AS p ON p.seq = c.source"""
 _ADD_COUNTS = """
-INSERT INTO counts SELECT * FROM unnest($1::text[], $2::smallint[], $3::bigint[])
+INSERT INTO idstatus.counts SELECT * FROM unnest($1::text[], $2::smallint[], $3::bigint[])
 ON CONFLICT (queue, status) DO UPDATE SET tasks = counts.tasks + excluded.tasks"""
 _SET_QUEUES = """
-INSERT INTO queues SELECT * FROM unnest($1::text[], $2::text[])
+INSERT INTO idstatus.queues SELECT * FROM unnest($1::text[], $2::text[])
 ON CONFLICT (name) DO UPDATE SET doc = excluded.doc"""
 _INSERT_REQUESTS = """
-INSERT INTO requests (request_id, time, fingerprint, answer)
+INSERT INTO idstatus.requests (request_id, time, fingerprint, answer)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[])"""
 _NOTIFY = "SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint"
 _CLAIMABLE = """
 SELECT q.name, t.doc FROM unnest($1::text[], $2::bigint[]) AS q (name, amount), LATERAL (
-  SELECT doc, priority, queued_revision FROM tasks WHERE queue = q.name AND status = 2
+  SELECT doc, priority, queued_revision FROM idstatus.tasks WHERE queue = q.name AND status = 2
   ORDER BY priority DESC, queued_revision LIMIT q.amount) AS t
 ORDER BY q.name, t.priority DESC, t.queued_revision"""
+_ANSWERS = """
+SELECT request_id, fingerprint, answer FROM idstatus.requests WHERE request_id = ANY($1)"""
+_SETTINGS = "SELECT name, doc FROM idstatus.queues WHERE name = ANY($1)"
 _RECALL = """
-SELECT doc FROM tasks WHERE id = ANY($1)
-UNION ALL SELECT after FROM used_ids JOIN log USING (seq) WHERE id = ANY($1) AND kind = 4"""
+SELECT doc FROM idstatus.tasks WHERE id = ANY($1)
+UNION ALL SELECT after FROM idstatus.used_ids JOIN idstatus.log USING (seq)
+WHERE id = ANY($1) AND kind = 4"""
 
 
 class PostgresTransaction:
@@ -80,19 +85,16 @@ class PostgresTransaction:
     async def load(self, needs: Needs) -> Loaded:
         """Return what the store knows of the needs."""
         ids, queues = list(needs.ids), list(needs.queues)
-        tasks = await self._tasks("SELECT doc FROM tasks WHERE id = ANY($1)", ids)
+        tasks = await self._tasks("SELECT doc FROM idstatus.tasks WHERE id = ANY($1)", ids)
         holders = await self._tasks(
-            "SELECT doc FROM tasks WHERE unique_key = ANY($1)", list(needs.unique_keys)
+            "SELECT doc FROM idstatus.tasks WHERE unique_key = ANY($1)", list(needs.unique_keys)
         )
-        used = await self._rows("SELECT id FROM used_ids WHERE id = ANY($1)", ids)
-        answers = await self._rows(
-            "SELECT request_id, fingerprint, answer FROM requests WHERE request_id = ANY($1)",
-            list(needs.request_ids),
-        )
-        settings = await self._rows("SELECT name, doc FROM queues WHERE name = ANY($1)", queues)
+        used = await self._rows("SELECT id FROM idstatus.used_ids WHERE id = ANY($1)", ids)
+        answers = await self._rows(_ANSWERS, list(needs.request_ids))
+        settings = await self._rows(_SETTINGS, queues)
         claims = list(needs.claims)
         running = await self._rows(
-            "SELECT queue, tasks FROM counts WHERE queue = ANY($1) AND status = 3", claims
+            "SELECT queue, tasks FROM idstatus.counts WHERE queue = ANY($1) AND status = 3", claims
         )
         claimable: dict[str, list[Task]] = {queue: [] for queue in claims}
         for queue, doc in await self._rows(_CLAIMABLE, claims, list(needs.claims.values())):
@@ -116,12 +118,12 @@ class PostgresTransaction:
         """Write it all and commit."""
         # Bodies go first: a retry takes its payload from a task that may go in the same commit.
         await self._write(
-            "INSERT INTO payloads SELECT * FROM unnest($1::bigint[], $2::bytea[])",
+            "INSERT INTO idstatus.payloads SELECT * FROM unnest($1::bigint[], $2::bytea[])",
             writes.payloads.items(),
         )
         await self._write(_COPY_PAYLOADS, writes.copies.items())
         await self._write(
-            "INSERT INTO results SELECT * FROM unnest($1::bigint[], $2::bytea[])",
+            "INSERT INTO idstatus.results SELECT * FROM unnest($1::bigint[], $2::bytea[])",
             writes.results.items(),
         )
         await self._write_tasks(writes)
@@ -139,7 +141,7 @@ class PostgresTransaction:
         if hints:
             await self._db.execute(_NOTIFY, CHANNEL, hints)
         await self._db.execute(
-            "UPDATE head SET revision = $1, time = $2",
+            "UPDATE idstatus.head SET revision = $1, time = $2",
             self.head.revision + len(writes.changes),
             writes.time,
         )
@@ -153,9 +155,9 @@ class PostgresTransaction:
         )
         gone = [task.seq for task in settled.gone]
         if gone:
-            await self._db.execute("DELETE FROM tasks WHERE seq = ANY($1)", gone)
-            await self._db.execute("DELETE FROM payloads WHERE seq = ANY($1)", gone)
-            await self._db.execute("DELETE FROM results WHERE seq = ANY($1)", gone)
+            await self._db.execute("DELETE FROM idstatus.tasks WHERE seq = ANY($1)", gone)
+            await self._db.execute("DELETE FROM idstatus.payloads WHERE seq = ANY($1)", gone)
+            await self._db.execute("DELETE FROM idstatus.results WHERE seq = ANY($1)", gone)
         used = [(task.id, task.seq, task.retried_by) for task in settled.gone]
         await self._write(_INSERT_USED, used)
         await self._write(

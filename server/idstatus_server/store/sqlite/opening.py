@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from idstatus_server.errors import StartError
+from idstatus_server.store.base import Schema
 
 # "idst": tells our files from those of other programs (PRAGMA application_id).
 _APPLICATION_ID = 0x69647374
@@ -44,7 +45,7 @@ def connect(path: str) -> sqlite3.Connection:
     return db
 
 
-def open_writer(path: str) -> sqlite3.Connection:
+def open_writer(path: str) -> tuple[sqlite3.Connection, Schema]:
     """Open the file for writing, making or migrating it as needed.
 
     Raises:
@@ -57,11 +58,11 @@ def open_writer(path: str) -> sqlite3.Connection:
     try:
         _recognize(db)
         db.execute("PRAGMA journal_mode = WAL")
-        _migrate(db)
+        schema = _migrate(db)
     except (sqlite3.Error, StartError) as error:
         db.close()
         raise StartError(f"cannot open {path}: {error}") from error
-    return db
+    return db, schema
 
 
 def _recognize(db: sqlite3.Connection) -> None:
@@ -71,7 +72,7 @@ def _recognize(db: sqlite3.Connection) -> None:
         raise StartError("it is a database of another program")
 
 
-def _migrate(db: sqlite3.Connection) -> None:
+def _migrate(db: sqlite3.Connection) -> Schema:
     steps = sorted(
         (step for step in resources.files(__package__).joinpath("migrations").iterdir()),
         key=lambda step: step.name,
@@ -90,3 +91,4 @@ def _migrate(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {len(steps)}")
     db.execute("COMMIT")
+    return Schema(version, len(steps))

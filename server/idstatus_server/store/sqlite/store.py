@@ -60,7 +60,7 @@ class SqliteStore:
         in_memory = path == opening.MEMORY
         self._lock = None if in_memory else opening.Lock(Path(path))
         try:
-            self._writer = opening.open_writer(path)
+            self._writer, self.schema = opening.open_writer(path)
         except StartError:
             self._release()
             raise
@@ -274,10 +274,28 @@ class SqliteStore:
             return self._reader.execute(sql, parameters).fetchall()
 
 
+# What says that the file or its disk, not our SQL, is at fault.
+_OUT_OF_REACH = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PROTOCOL,  # a lock, too
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+}
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turn the driver's errors into the domain's, at the driver's own door."""
     try:
         yield
     except sqlite3.Error as error:
+        # The low byte is the kind. What the driver itself refuses has none: it is a bug.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OUT_OF_REACH:
+            raise
         raise StoreUnavailableError(f"the database cannot be used: {error}", cause=error) from error

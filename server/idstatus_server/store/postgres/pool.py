@@ -1,0 +1,75 @@
+"""Lends connections, each for a bounded time, and makes them anew after a failover."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+
+from idstatus_server.store.postgres.hosts import PATIENCE, connect
+
+
+class Pool:
+    """At most so many connections to whichever host of the URL writes.
+
+    Raises, from all methods: one of OUT_OF_REACH, after a bounded time.
+    """
+
+    def __init__(self, url: str, most: int) -> None:
+        # None is kept open for its own sake: the driver's upkeep would log each failure's trace.
+        make: Any = connect  # the stubs ask for each of the driver's arguments by name
+        self._pool = asyncpg.create_pool(url, connect=make, min_size=0, max_size=most)
+
+    async def open(self) -> None:
+        """Make it ready; it connects when it must."""
+        await self._pool
+
+    async def close(self) -> None:
+        """Wait a while for what is lent, then close it all."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self._pool.close()
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:
+        """Lend a connection.
+
+        If it keeps us waiting or can only read, another host may have taken over: whoever
+        comes next connects anew.
+        """
+        if self._pool.is_closing():
+            raise ConnectionError("the store is closed")
+        async with self._pool.acquire(timeout=PATIENCE) as db:
+            try:
+                yield db
+            except (TimeoutError, asyncpg.ReadOnlySQLTransactionError):
+                await self._pool.expire_connections()
+                raise
+            except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+                if _is_lost(db):
+                    raise ConnectionError("the connection is lost") from error
+                raise
+
+    async def fetch(self, sql: str, *parameters: object) -> list[Any]:
+        """Return the rows of a query."""
+        async with self.acquire() as db:
+            rows: list[Any] = await db.fetch(sql, *parameters)
+            return rows
+
+    async def fetchrow(self, sql: str, *parameters: object) -> Any:
+        """Return the first row of a query."""
+        return (await self.fetch(sql, *parameters))[0]
+
+    async def fetchval(self, sql: str, *parameters: object) -> Any:
+        """Return the first value of a query, None if it has no row."""
+        rows = await self.fetch(sql, *parameters)
+        return rows[0][0] if rows else None
+
+
+def _is_lost(db: Any) -> bool:
+    """Tell whether the connection is gone; the pool may have let go of it by then."""
+    try:
+        return bool(db.is_closed())
+    except asyncpg.InterfaceError:
+        return True
