@@ -28,10 +28,14 @@ from idstatus_server.store.rows import document, read_change, read_queue, read_t
 _log = logging.getLogger(__name__)
 
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+# Whoever falls silent with the head in its hands, frozen or cut off, must let go of it before
+# those who wait lose patience. Set for a transaction, it costs no round trip and no pooler minds.
+_SILENCE = """set_config('idle_in_transaction_session_timeout', '3s', true),
+set_config('tcp_user_timeout', '3s', true)"""
 # The clock is read once the lock is held: time must not run backwards from one to the next.
 _LOCK_HEAD = f"""
 WITH locked AS MATERIALIZED (SELECT revision, time FROM head FOR UPDATE)
-SELECT locked.revision, coalesce(log.time, 0), locked.time, {_NOW}
+SELECT locked.revision, coalesce(log.time, 0), locked.time, {_NOW}, {_SILENCE}
 FROM locked LEFT JOIN log ON log.revision = locked.revision"""  # noqa: S608  # nothing from outside is in it
 _TAKE_DUTY = """
 UPDATE duty SET holder = $1, until = clock_timestamp() + interval '3 seconds'
@@ -152,7 +156,7 @@ class PostgresStore:
                 done = False
                 try:
                     (head,) = await db.fetch(_LOCK_HEAD)
-                    transaction = PostgresTransaction(db, partial(self._commit, attempt), head)
+                    transaction = PostgresTransaction(db, partial(self._commit, attempt), head[:4])
                     yield transaction
                     done = transaction.committed
                 finally:
@@ -183,6 +187,7 @@ class PostgresStore:
         while True:
             try:
                 async with self._pool.acquire(timeout=PATIENCE) as db, db.transaction():
+                    await db.execute(_LOCK_HEAD)
                     await db.execute("UPDATE head SET revision = revision")
                     return bool(await db.fetchval(_WRITTEN, last.revision, document(last.task)))
             except _OUT_OF_REACH as error:
@@ -207,7 +212,7 @@ class PostgresStore:
     ) -> int:
         with _translated():
             async with self._writing, self._pool.acquire(timeout=PATIENCE) as db, db.transaction():
-                await db.execute("SELECT FROM head FOR UPDATE")
+                await db.execute(_LOCK_HEAD)
                 return await drop(db, before, limit)
 
     # -- reading
@@ -326,6 +331,7 @@ _OUT_OF_REACH = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.PostgresSystemError,
 )
 
