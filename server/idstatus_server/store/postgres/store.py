@@ -332,6 +332,7 @@ _OUT_OF_REACH = (
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InternalClientError,  # its last words came before our next ones, which the driver minds
     asyncpg.PostgresSystemError,
 )
 
