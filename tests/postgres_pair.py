@@ -32,6 +32,11 @@ class PostgresPair:
         self.primary.kill()
         self.standby.sql("SELECT pg_promote()")
 
+    def is_even(self) -> bool:
+        """Tell whether the standby has all that the primary has."""
+        even = "SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication"
+        return self.primary.sql(even) == "t"
+
     def cut_off(self) -> None:
         """Let the standby receive nothing more."""
         self.standby.configure(primary_conninfo="")
