@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -24,12 +24,23 @@ new_store: Callable[[Path], str] = sqlite_in
 
 
 class ServerProcess:
-    """One idstatus-server on a port and a store of its own, which outlive its restarts."""
+    """One idstatus-server on an address and a store of its own, which outlive its restarts.
 
-    def __init__(self, folder: Path, *flags: str, store: str | None = None) -> None:
+    ``inside`` is the command that starts another one in a network namespace.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *flags: str,
+        store: str | None = None,
+        address: str = "",
+        inside: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self.store = store or new_store(folder)
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = address or f"127.0.0.1:{free_port()}"
+        self._command = [*inside, *SERVER]
         self.flags = flags
         self.log = folder / "server.log"
         self.said = ""
@@ -44,7 +55,13 @@ class ServerProcess:
         """Start it and return once it listens."""
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                [*SERVER, "--listen", self.address, "--store", self.store, *self.flags, *flags],
+                [
+                    *self._command,
+                    *("--listen", self.address),
+                    *("--store", self.store),
+                    *self.flags,
+                    *flags,
+                ],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

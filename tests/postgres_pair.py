@@ -36,10 +36,10 @@ class PostgresPair:
         """Let the standby take over."""
         self.standby.sql("SELECT pg_promote()")
 
-    def follows(self) -> bool:
-        """Tell whether the standby has all that the primary has written."""
-        behind = "SELECT pg_current_wal_lsn() - replay_lsn FROM pg_stat_replication"
-        return self.primary.sql(behind) == "0"
+    def is_even(self) -> bool:
+        """Tell whether the standby has all that the primary has."""
+        even = "SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication"
+        return self.primary.sql(even) == "t"
 
     def cut_off(self) -> None:
         """Let the standby receive nothing more."""

@@ -11,6 +11,8 @@ from watch.truth import Truth, Violation, Wanted
 
 from idstatus.v1 import task_service_pb2 as pb
 
+_PATIENCE = 120.0  # it lives through all the faults of a test
+
 
 class Survivor:
     """Reads a watch from its snapshot, or from a token, and resumes it whenever its stream breaks.
@@ -42,7 +44,7 @@ class Survivor:
         token = self._request.resume_token
         while not self._done:
             site = next(self._sites)
-            reading = await site.read(resumed(self._request, token), self._enough)
+            reading = await site.read(resumed(self._request, token), self._enough, _PATIENCE)
             assert reading.code in (None, grpc.StatusCode.UNAVAILABLE), reading.error
             self.codes.append(reading.code)
             self.segments.append(reading.messages)

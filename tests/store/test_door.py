@@ -103,7 +103,7 @@ async def guarded(postgres: PostgresServer) -> AsyncIterator[str]:
         f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'",
         f"ALTER DATABASE {name} OWNER TO {name}",
     )
-    rules = Path(folder_of(url)) / "pg_hba.conf"
+    rules = postgres.folder / "data" / "pg_hba.conf"
     before = rules.read_text()
     rules.write_text(f"local all {name} scram-sha-256\n{before}")
     await run(url, "SELECT pg_reload_conf()")

@@ -48,7 +48,7 @@ async def test_a_store_follows_its_database_to_another_host(
         author = Author(store)
         await author.create("before")
         async with asyncio.timeout(PATIENCE):
-            while not await asyncio.to_thread(pair.follows):
+            while not await asyncio.to_thread(pair.is_even):
                 await asyncio.sleep(0.05)
             await asyncio.to_thread(end, pair.primary)
             await asyncio.to_thread(pair.promote)

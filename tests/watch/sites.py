@@ -80,9 +80,10 @@ class Site:
         self,
         request: pb.WatchTasksRequest,
         enough: "Callable[[Reading], bool]" = lambda _: False,
+        patience: float = _PATIENCE,
     ) -> "Reading":
         """Read a watch until it ends or there is enough."""
-        return await self._read(Reading(request), enough)
+        return await self._read(Reading(request), enough, patience)
 
     async def begin(self, request: pb.WatchTasksRequest) -> "asyncio.Task[Reading]":
         """Read a watch in the background until it ends; return once it has begun."""
@@ -93,10 +94,15 @@ class Site:
         begun.cancel()
         return job
 
-    async def _read(self, reading: "Reading", enough: "Callable[[Reading], bool]") -> "Reading":
+    async def _read(
+        self,
+        reading: "Reading",
+        enough: "Callable[[Reading], bool]",
+        patience: float = _PATIENCE,
+    ) -> "Reading":
         call = self.tasks.WatchTasks(reading.request, wait_for_ready=True)
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(patience):
                 async for message in call:
                     reading.take(message)
                     if enough(reading):
@@ -105,7 +111,7 @@ class Site:
         except grpc.aio.AioRpcError as error:
             reading.fail(error)
         except TimeoutError:
-            raise AssertionError(f"after {_PATIENCE:g} s: {reading}") from None
+            raise AssertionError(f"after {patience:g} s: {reading}") from None
         finally:
             call.cancel()
         return reading

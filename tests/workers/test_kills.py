@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from itertools import chain
 
@@ -11,25 +10,13 @@ from faults.promises import assert_created_once, assert_kept, assert_ran_at_most
 from faults.survivor import Survivor
 from faults.test_kill import FILTERS
 from watch.following import request_for
-from watch.sites import Reading, Site
+from watch.sites import Site
 from watch.truth import origin, read_truth
 from watch.workload import Workload
 from workers.crew import Crew
 
-from idstatus.v1 import task_service_pb2 as pb
-
 QUEUES = ("one", "two")
 ROUNDS = 4
-
-
-class Hopper(Site):
-    """Reads each stream over a new connection, which any of the workers may get."""
-
-    async def read(
-        self, request: pb.WatchTasksRequest, enough: Callable[[Reading], bool] = lambda _: False
-    ) -> Reading:
-        async with Site(self.address) as site:
-            return await site.read(request, enough)
 
 
 async def rage(crew: Crew, works: list[Workload]) -> None:
@@ -49,15 +36,15 @@ async def rage(crew: Crew, works: list[Workload]) -> None:
 async def test_nothing_is_lost_torn_or_run_twice_while_workers_are_killed(crew: Crew) -> None:
     async with AsyncExitStack() as stack:
 
-        async def connect(kind: type[Site]) -> Site:
-            return await stack.enter_async_context(kind(crew.server.address))
+        async def connect() -> Site:
+            return await stack.enter_async_context(Site(crew.server.address))
 
-        hopper = await connect(Hopper)
-        start = await origin(hopper)
-        works = [Workload(await connect(Site), QUEUES, seed, stubborn=True) for seed in range(1, 5)]
-        watches = [Survivor([hopper], request_for(f), hops) for f, hops in FILTERS]
+        sites = [await connect() for _ in range(6)]  # each may get another worker
+        start = await origin(sites[0])
+        works = [Workload(await connect(), QUEUES, seed, stubborn=True) for seed in range(1, 5)]
+        watches = [Survivor(sites, request_for(f), hops) for f, hops in FILTERS]
         await rage(crew, works)
-        truth = await read_truth(hopper, start)  # dense, in order, as every task tells it
+        truth = await read_truth(sites[0], start)  # dense, in order, as every task tells it
         for work in works:
             assert_kept(truth, work)
         assert_ran_at_most_once(truth, sum((work.claims for work in works), Counter[str]()))

@@ -8,6 +8,7 @@ import asyncpg
 from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.model import Change
 from idstatus_server.store.postgres.hosts import OUT_OF_REACH, PATIENCE, connect, in_one_line
+from idstatus_server.store.postgres.locking import LOCK_HEAD
 from idstatus_server.store.rows import document
 
 LOST = (*OUT_OF_REACH, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -15,7 +16,7 @@ LOST = (*OUT_OF_REACH, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 # Between two attempts, in seconds.
 _PAUSE = 0.2
-_LOCK = "UPDATE idstatus.head SET revision = revision"
+_TOUCH = "UPDATE idstatus.head SET revision = revision"
 _WRITTEN = "SELECT true FROM idstatus.log WHERE revision = $1 AND after = $2"
 
 
@@ -43,12 +44,13 @@ async def _look(url: str, last: Change) -> bool:
     """Look for the change while nobody writes.
 
     The commit held the head: once we hold it, that commit has ended in one way or the other.
-    We commit, too, so that a synchronous standby has what comes before us.
+    We write and commit, too, so that a synchronous standby has what comes before us.
     """
     db = await connect(url)
     try:
         async with db.transaction():
-            await db.execute(_LOCK)
+            await db.execute(LOCK_HEAD)
+            await db.execute(_TOUCH)
             return bool(await db.fetchval(_WRITTEN, last.revision, document(last.task)))
     finally:
         db.terminate()

@@ -22,6 +22,7 @@ from idstatus_server.model import Change, Filter, Mark, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page, Schema, Wake
 from idstatus_server.store.postgres import duties, listing
 from idstatus_server.store.postgres.hosts import OUT_OF_REACH, connect, in_one_line
+from idstatus_server.store.postgres.locking import LOCK_HEAD, NOW
 from idstatus_server.store.postgres.lost import LOST, was_committed
 from idstatus_server.store.postgres.opening import migrate
 from idstatus_server.store.postgres.pool import Pool
@@ -30,12 +31,6 @@ from idstatus_server.store.rows import read_change, read_queue, read_task
 
 _log = logging.getLogger(__name__)
 
-_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-# The clock is read once the lock is held: time must not run backwards from one to the next.
-_LOCK_HEAD = f"""
-WITH locked AS MATERIALIZED (SELECT revision, time FROM idstatus.head FOR UPDATE)
-SELECT locked.revision, coalesce(log.time, 0), locked.time, {_NOW}
-FROM locked LEFT JOIN idstatus.log ON log.revision = locked.revision"""  # noqa: S608  # all ours
 _TAKE_DUTY = """
 UPDATE idstatus.duty SET holder = $1, until = clock_timestamp() + interval '3 seconds'
 WHERE holder = $1 OR until < clock_timestamp() RETURNING true"""
@@ -111,7 +106,7 @@ class PostgresStore:
 
     async def now(self) -> int:
         """Return the time: the database's."""
-        return int((await self._rows(f"SELECT {_NOW}"))[0][0])
+        return int((await self._rows(f"SELECT {NOW}"))[0][0])
 
     def follow(self, wake: Callable[[], None], changed: Callable[[str], None]) -> None:
         """Call ``wake`` at each hint, and every second in any case; ``changed`` at its hints."""
@@ -159,8 +154,8 @@ class PostgresStore:
                 await attempt.start()
                 done = False
                 try:
-                    (head,) = await db.fetch(_LOCK_HEAD)
-                    transaction = PostgresTransaction(db, partial(self._commit, attempt), head)
+                    (head,) = await db.fetch(LOCK_HEAD)
+                    transaction = PostgresTransaction(db, partial(self._commit, attempt), head[:4])
                     yield transaction
                     done = transaction.committed
                 finally:
@@ -194,7 +189,7 @@ class PostgresStore:
     ) -> int:
         with _translated():
             async with self._writing, self._pool.acquire() as db, db.transaction():
-                await db.execute("SELECT FROM idstatus.head FOR UPDATE")
+                await db.execute(LOCK_HEAD)
                 return await drop(db, before, limit)
 
     # -- reading
