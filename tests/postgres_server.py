@@ -38,7 +38,7 @@ class PostgresServer:
             try:
                 self._server.ensure_postgres_running()
                 self._server.psql("SELECT 1;")
-            except subprocess.SubprocessError:
+            except (subprocess.SubprocessError, AssertionError):  # it recovers: not ready yet
                 if time.monotonic() > ends:
                     raise
                 time.sleep(0.5)
