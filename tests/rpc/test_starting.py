@@ -175,6 +175,7 @@ BAD_FLAGS = [
     ("--max-batch", "0"),
     ("--max-batch", "-3"),
     ("--max-batch", "many"),
+    ("--store-connections", "0"),
     ("--log-level", "loud"),
     ("--log-format", "xml"),
     ("stray",),

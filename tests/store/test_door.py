@@ -233,11 +233,12 @@ async def test_a_file_that_is_not_there_is_named() -> None:
 async def test_a_call_ends_when_all_connections_are_busy(
     plain: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("idstatus_server.store.postgres.pool.PATIENCE", 0.2)
     async with PostgresStore(plain, 1) as store:
         async with store._pool.acquire():
-            with pytest.raises(StoreUnavailableError, match="it does not answer"):
-                await store.head()
+            with monkeypatch.context() as hurried:
+                hurried.setattr("idstatus_server.store.postgres.pool.PATIENCE", 0.2)
+                with pytest.raises(StoreUnavailableError, match="it does not answer"):
+                    await store.head()
         assert (await store.head()).newest.revision == 0
 
 

@@ -9,7 +9,8 @@ from store import conformance
 from store.author import Author
 from store.conformance import START, OpenStore
 
-from idstatus_server.errors import StartError
+from idstatus_server.errors import StartError, StoreUnavailableError
+from idstatus_server.store.base import Needs
 from idstatus_server.store.postgres import PostgresStore
 
 
@@ -72,6 +73,38 @@ class TestSharing(OnPostgres):
         await db.close()
         with pytest.raises(StartError, match="newer than"):
             await PostgresStore(url).__aenter__()
+
+    async def test_what_the_database_suffers_makes_it_unavailable_and_a_bug_does_not(
+        self, url: str
+    ) -> None:
+        async with PostgresStore(url) as store:
+            for bug in (
+                asyncpg.UndefinedTableError("SELECT * FROM nowhere"),
+                asyncpg.NotNullViolationError("INSERT INTO idstatus.duty VALUES (NULL)"),
+            ):
+                with pytest.raises(type(bug)):
+                    await store._rows(str(bug))
+            with pytest.raises(asyncpg.DataError):
+                await store._rows("SELECT $1::bigint", "no number")
+            with pytest.raises(asyncpg.InterfaceError):
+                await store._rows("SELECT $1::bigint")
+            with pytest.raises(StoreUnavailableError, match="terminating connection"):
+                await store._rows("SELECT pg_terminate_backend(pg_backend_pid())")
+            with pytest.raises(StoreUnavailableError, match="canceling statement"):
+                await store._rows("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(9)")
+            assert (await store.head()).revision == 0
+
+    async def test_a_connection_lost_within_a_commit_makes_it_unavailable(self, url: str) -> None:
+        async with PostgresStore(url) as store:
+            with pytest.raises(StoreUnavailableError):
+                await self.lose_a_commit(store)
+            await Author(store).create("a")
+
+    async def lose_a_commit(self, store: PostgresStore) -> None:
+        async with store.transaction() as transaction:
+            victim = transaction._db.get_server_pid()
+            await store._rows("SELECT pg_terminate_backend($1)", victim)
+            await transaction.load(Needs(ids=frozenset({"a"})))
 
     async def test_a_database_out_of_reach_is_refused(self) -> None:
         with pytest.raises(StartError, match="cannot connect"):

@@ -107,3 +107,18 @@ class TestOpening(OnDisk):
             other.close()
             async with store.transaction() as transaction:
                 assert transaction.head == START
+
+    async def test_what_the_file_suffers_makes_it_unavailable_and_a_bug_does_not(
+        self, path: Path
+    ) -> None:
+        async with SqliteStore(str(path)) as store:
+            for bug in ("SELECT * FROM nowhere", "INSERT INTO head (nothing) VALUES (1)"):
+                with pytest.raises(sqlite3.OperationalError):
+                    store._read(bug)
+            with pytest.raises(sqlite3.IntegrityError):
+                store._read("INSERT INTO counts VALUES (NULL, NULL, NULL)")
+            with pytest.raises(sqlite3.ProgrammingError):
+                store._read("SELECT ?")
+            store._reader.execute("PRAGMA query_only = on")
+            with pytest.raises(StoreUnavailableError, match="readonly"):
+                store._read("DELETE FROM head")
