@@ -1,5 +1,9 @@
 """Two PostgreSQL servers: a primary, and a standby that follows it by streaming replication."""
 
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from postgres_server import PostgresServer
@@ -40,6 +44,16 @@ class PostgresPair:
         """Tell whether the standby has all that the primary has."""
         even = "SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication"
         return self.primary.sql(even) == "t"
+
+    @contextmanager
+    def hang(self) -> Iterator[None]:
+        """Let the standby stand still meanwhile."""
+        processes = self.standby.processes()
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        yield
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
     def cut_off(self) -> None:
         """Let the standby receive nothing more."""

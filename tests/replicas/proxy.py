@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-_COMMIT = b"COMMIT;"
+_COMMIT = b"COMMIT"
 # What only a commit that changes tasks has said before.
 _TASK = b'"transitions":'
 _SOCKET = ".s.PGSQL.5432"

@@ -2,11 +2,15 @@
 
 import asyncio
 
+import grpc
 import pytest
 from postgres_pair import PostgresPair
+from replicas.insisting import insist
 from replicas.storm import Storm
 from watch.sites import Site
 from watch.truth import origin
+
+from idstatus.v1 import task_service_pb2 as pb
 
 
 @pytest.fixture
@@ -23,3 +27,20 @@ async def test_what_was_acknowledged_outlives_the_primary(
     await asyncio.to_thread(pair.fail_over)
     await storm.acknowledged(50)  # the servers have found the way by themselves
     await storm.settle()
+
+
+async def test_what_the_standby_does_not_have_is_neither_acknowledged_nor_shown(
+    pair: PostgresPair, sites: list[Site]
+) -> None:
+    """Until the standby goes on, a commit that waits for it may still be lost."""
+    writer, reader, _ = sites
+    request = {"queue": "q", "request_id": "once"}
+    with pair.hang():
+        with pytest.raises(grpc.aio.AioRpcError, match="not known") as refused:
+            await writer.create(**request)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        listed = await reader.tasks.ListTasks(pb.ListTasksRequest())
+        assert not listed.tasks
+    made = await insist(writer, **request)
+    listed = await reader.tasks.ListTasks(pb.ListTasksRequest())
+    assert [task.id for task in listed.tasks] == [made.id]

@@ -1,12 +1,12 @@
 """A standby takes over that lacks the primary's last changes: nobody is told that they were."""
 
 import asyncio
-import uuid
 from collections.abc import Callable
 
 import grpc
 import pytest
 from postgres_pair import PostgresPair
+from replicas.insisting import insist
 from replicas.storm import EVERYTHING
 from waiting import until
 from watch.following import request_for
@@ -14,7 +14,6 @@ from watch.sites import Reading, Site, resumed
 from watch.truth import origin
 
 from harness import ServerProcess
-from idstatus.v1 import task_pb2
 
 PATIENCE = 30.0
 
@@ -43,7 +42,7 @@ async def test_a_place_in_lost_changes_is_refused_and_one_before_them_goes_on(
     for site, watch in zip(sites, watches, strict=True):
         assert (await watch).code is grpc.StatusCode.UNAVAILABLE
         await assert_lost(site, seen)
-    made = [await insist(site) for site in sites * 2]
+    made = [await insist(site, queue="new") for site in sites * 2]
     assert made[-1].revision > lost[-1].revision
     for site in sites:
         await assert_lost(site, seen)
@@ -59,19 +58,6 @@ def up_to(revision: int) -> Callable[[Reading], bool]:
 
 def ids(reading: Reading) -> list[str]:
     return [change.id_status.id for change in reading.changes]
-
-
-async def insist(site: Site) -> task_pb2.Task:
-    """Create a task, however often it takes."""
-    request_id = str(uuid.uuid4())
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                return await site.create(queue="new", request_id=request_id)
-            except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                    raise
-                await asyncio.sleep(0.1)
 
 
 async def assert_lost(site: Site, seen: list[Reading]) -> None:

@@ -92,7 +92,7 @@ class TestSharing(OnPostgres):
                 await store._rows("SELECT pg_terminate_backend(pg_backend_pid())")
             with pytest.raises(StoreUnavailableError, match="canceling statement"):
                 await store._rows("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(9)")
-            assert (await store.head()).revision == 0
+            assert (await store.head()).newest.revision == 0
 
     async def test_a_connection_lost_within_a_commit_makes_it_unavailable(self, url: str) -> None:
         async with PostgresStore(url) as store:

@@ -21,7 +21,7 @@ from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Mark, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page, Schema, Wake
 from idstatus_server.store.postgres import duties, listing
-from idstatus_server.store.postgres.hosts import OUT_OF_REACH, connect, in_one_line
+from idstatus_server.store.postgres.hosts import OUT_OF_REACH, PATIENCE, connect, in_one_line
 from idstatus_server.store.postgres.locking import LOCK_HEAD, NOW
 from idstatus_server.store.postgres.lost import LOST, was_committed
 from idstatus_server.store.postgres.opening import migrate
@@ -150,31 +150,36 @@ class PostgresStore:
         """Begin a commit; leaving the block without one changes nothing."""
         with _translated():
             async with self._writing, self._pool.acquire() as db:
-                attempt = db.transaction()
-                await attempt.start()
+                await db.execute("BEGIN")
                 done = False
                 try:
                     (head,) = await db.fetch(LOCK_HEAD)
-                    transaction = PostgresTransaction(db, partial(self._commit, attempt), head[:4])
+                    transaction = PostgresTransaction(db, partial(self._commit, db), head[:4])
                     yield transaction
                     done = transaction.committed
                 finally:
                     if not done:
                         with suppress(*LOST):  # then it is gone anyway
-                            await attempt.rollback()
+                            await db.execute("ROLLBACK")
 
-    async def _commit(self, attempt: Any, last: Change | None) -> None:
+    async def _commit(self, db: Any, last: Change | None) -> None:
         """Commit; if the answer is lost on the way, find out what became of it.
+
+        A commit that takes too long is left alone, never cancelled: if it waits for a
+        synchronous standby, PostgreSQL would give up the standby, not the commit.
 
         Raises:
             StoreUnavailableError: nothing was written or, if it says so, that is not known.
         """
+        too_long = asyncio.get_running_loop().call_later(PATIENCE, db.terminate)
         try:
-            await attempt.commit()
+            await db.execute("COMMIT", timeout=2 * PATIENCE)
         except LOST as error:
             _log.warning("the answer to a commit was lost: %s", in_one_line(error))
             if last is None or not await was_committed(self._url, last):
                 raise
+        finally:
+            too_long.cancel()
 
     async def compact(self, before: int, limit: int) -> int:
         """Drop up to ``limit`` of the oldest changes made before a time; return how many."""
