@@ -8,7 +8,7 @@ import asyncpg
 from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.model import Change
 from idstatus_server.store.postgres.hosts import OUT_OF_REACH, PATIENCE, connect, in_one_line
-from idstatus_server.store.postgres.locking import LOCK_HEAD
+from idstatus_server.store.postgres.locking import HOLD_HEAD
 from idstatus_server.store.rows import document
 
 LOST = (*OUT_OF_REACH, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -49,7 +49,7 @@ async def _look(url: str, last: Change) -> bool:
     db = await connect(url)
     try:
         async with db.transaction():
-            await db.execute(LOCK_HEAD)
+            await db.execute(HOLD_HEAD)
             await db.execute(_TOUCH)
             return bool(await db.fetchval(_WRITTEN, last.revision, document(last.task)))
     finally:

@@ -22,7 +22,7 @@ from idstatus_server.model import Change, Filter, Mark, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page, Schema, Wake
 from idstatus_server.store.postgres import duties, listing
 from idstatus_server.store.postgres.hosts import OUT_OF_REACH, PATIENCE, connect, in_one_line
-from idstatus_server.store.postgres.locking import LOCK_HEAD, NOW
+from idstatus_server.store.postgres.locking import BEGIN, BEGIN_READING, HOLD_HEAD, LOCK_HEAD, NOW
 from idstatus_server.store.postgres.lost import LOST, was_committed
 from idstatus_server.store.postgres.opening import migrate
 from idstatus_server.store.postgres.pool import Pool
@@ -150,11 +150,11 @@ class PostgresStore:
         """Begin a commit; leaving the block without one changes nothing."""
         with _translated():
             async with self._writing, self._pool.acquire() as db:
-                await db.execute("BEGIN")
+                await db.execute(BEGIN)
                 done = False
                 try:
                     (head,) = await db.fetch(LOCK_HEAD)
-                    transaction = PostgresTransaction(db, partial(self._commit, db), head[:4])
+                    transaction = PostgresTransaction(db, partial(self._commit, db), head)
                     yield transaction
                     done = transaction.committed
                 finally:
@@ -194,7 +194,7 @@ class PostgresStore:
     ) -> int:
         with _translated():
             async with self._writing, self._pool.acquire() as db, db.transaction():
-                await db.execute(LOCK_HEAD)
+                await db.execute(HOLD_HEAD)
                 return await drop(db, before, limit)
 
     # -- reading
@@ -298,11 +298,12 @@ class PostgresStore:
     async def _snapshot(self) -> AsyncIterator[Any]:
         """Let several reads see one state."""
         with _translated():
-            async with (
-                self._pool.acquire() as db,
-                db.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                yield db
+            async with self._pool.acquire() as db:
+                await db.execute(BEGIN_READING)
+                try:
+                    yield db
+                finally:
+                    await db.execute("COMMIT")
 
 
 @contextmanager
