@@ -47,8 +47,8 @@ def show_churn(database: Database, name: str, *tables: str) -> None:
     for row in database.sql(_CHURN.format(tables=quoted), name).splitlines():
         table, updates, hot, dead, vacuums, size = row.split("|")
         print(
-            f"      {table:9} {int(updates):7} updates, {int(hot):7} of them HOT, {int(dead):6} dead "
-            f"rows, {int(size) >> 10:6} KiB, vacuumed {vacuums} times"
+            f"      {table:9} {int(updates):7} updates, {int(hot):7} of them HOT, "
+            f"{int(dead):6} dead rows, {int(size) >> 10:6} KiB, vacuumed {vacuums} times"
         )
 
 
@@ -127,7 +127,7 @@ async def log(database: Database) -> None:
         for copy in range(1, 20):
             database.sql(
                 "INSERT INTO idstatus.log SELECT revision + {0}, unit + {0}, kind, seq + {0}, time,"
-                " before, after FROM idstatus.log WHERE revision <= {1}".format(copy * rows, rows),  # noqa: S608
+                " before, after FROM idstatus.log WHERE revision <= {1}".format(copy * rows, rows),
                 name,
             )
         rows *= 20

@@ -44,7 +44,7 @@ class Database:
         self.run("initdb", "-A", "trust", "-U", "postgres", "-D", str(data))
         flags = [f"--{name}={value}" for name, value in self._settings.items()]
         with (self.folder / "log").open("wb") as log:
-            command = [programs() / "postgres", "-D", data, *flags]
+            command = [str(programs() / "postgres"), "-D", str(data), *flags]
             self.process = subprocess.Popen(command, stderr=log, cwd=self.folder, **self._user)
         if self._cores:  # its children inherit them
             os.sched_setaffinity(self.process.pid, self._cores)
@@ -79,7 +79,8 @@ class Database:
             cwd=self.folder,
             **self._user,
         )
-        return done.stdout.strip()
+        said: str = done.stdout
+        return said.strip()
 
     def sql(self, statement: str, database: str) -> str:
         """Run a statement with psql; columns are parted by |."""

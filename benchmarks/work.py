@@ -9,8 +9,8 @@ from idstatus_server.engine.commands import Claim, Create, Finish
 from idstatus_server.engine.commands.create import NewTask
 from idstatus_server.engine.commands.finish import Report
 from idstatus_server.engine.commands.request import RequestKey
-from idstatus_server.limits import SECOND
 from idstatus_server.lifecycle import Status
+from idstatus_server.limits import SECOND
 from idstatus_server.model import Outcome, Task
 from idstatus_server.store.base import Store
 
