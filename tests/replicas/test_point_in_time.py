@@ -21,9 +21,9 @@ MANUAL = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
 @pytest.fixture
-def backups() -> Iterator[Backups]:
+def backups(postgres_version: int) -> Iterator[Backups]:
     """A primary that archives its log."""
-    backups = Backups()
+    backups = Backups(postgres_version)
     try:
         backups.create()
         yield backups
@@ -70,9 +70,9 @@ async def live(client: AsyncClient, tasks: int) -> int:
 
 
 @pytest.fixture(scope="module")
-def damaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backups]:
+def damaged(tmp_path_factory: pytest.TempPathFactory, postgres_version: int) -> Iterator[Backups]:
     """A database with a life behind it, to be damaged."""
-    backups = Backups()
+    backups = Backups(postgres_version)
     server: list[ServerProcess] = []
     try:
         backups.create()
