@@ -11,7 +11,7 @@ POSTGRES := .venv/postgres-18 .venv/postgres-15
 # The tests that run against a server's store, whichever it is.
 ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
 
-.PHONY: help install run test check generate demo clean
+.PHONY: help install run test check scaling generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,10 @@ check: $(READY) ## Everything that CI checks beside the tests.
 	$(BIN)/buf format -d --exit-code protos
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/breaking
 	scripts/generate --check
+
+scaling: install ## Measure what one server and one PostgreSQL carry, and simulate several (10 min).
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/sharding.py
 
 generate: ## Make the stubs anew from protos/.
 	scripts/generate

@@ -132,7 +132,8 @@ async def log(database: Database) -> None:
             )
         rows *= 20
         database.sql(f"UPDATE idstatus.head SET revision = {rows}", name)
-        database.sql("VACUUM ANALYZE idstatus.log; CHECKPOINT", name)
+        database.sql("VACUUM ANALYZE idstatus.log", name)
+        database.sql("CHECKPOINT", name)
         size = "SELECT pg_total_relation_size('idstatus.log')"
         print(f"\nlog of {rows} rows, {int(database.sql(size, name)) >> 20} MiB")
         start, longest, gone = time.perf_counter(), 0.0, 0
