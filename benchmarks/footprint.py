@@ -14,6 +14,8 @@ from pathlib import Path
 import work
 from database import Database
 
+from idstatus_server.engine import Ledger
+from idstatus_server.engine.commands import Purge
 from idstatus_server.store.postgres import PostgresStore
 from idstatus_server.store.sqlite import SqliteStore
 
@@ -52,6 +54,17 @@ async def on_postgres(database: Database, *, batch: int) -> None:
             await work.live(ledger, TASKS, batch, "q")
         else:
             await work.live_alone(ledger, TASKS, 50, "q")
+        show_growth(database, name, batch, start, before)
+        if batch > 1:
+            await show_deletion(database, name, store, ledger)
+
+
+def show_growth(database: Database, name: str, batch: int, start: str, before: int) -> None:
+    """Print by how much the tables have grown."""
+
+    def number(sql: str) -> int:
+        return int(database.sql(sql, name))
+
     wal = number(f"SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '{start}')::bigint")
     total = number("SELECT sum(pg_total_relation_size(relid)) FROM pg_stat_user_tables")
     rows = (line.split("|") for line in database.sql(_SIZES, name).splitlines())
@@ -61,6 +74,21 @@ async def on_postgres(database: Database, *, batch: int) -> None:
     database.sql("VACUUM FULL", name)
     dense = number("SELECT sum(pg_total_relation_size(relid)) FROM pg_stat_user_tables")
     print(f"  after VACUUM FULL {dense / TASKS:.0f}")
+
+
+async def show_deletion(
+    database: Database, name: str, store: PostgresStore, ledger: Ledger
+) -> None:
+    """Print what is left of tasks once their retention is over."""
+    log = "SELECT pg_total_relation_size('idstatus.log')"
+    before = int(database.sql(log, name))
+    while ids := await store.outlived(1 << 60, 0, 500):
+        await ledger.submit(Purge(ids))
+    grown = int(database.sql(log, name)) - before
+    kept = int(database.sql("SELECT pg_total_relation_size('idstatus.used_ids')", name))
+    print(
+        f"  of a deleted task: used_ids {kept / TASKS:.0f} for ever, log {grown / TASKS:.0f} more"
+    )
 
 
 async def on_sqlite() -> None:
