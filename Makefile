@@ -15,7 +15,7 @@ ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
 ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/watch tests/faults tests/stateful \
   tests/rpc/test_listing.py
 
-.PHONY: help install run test check generate demo clean
+.PHONY: help install run test check scaling generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,10 @@ check: $(READY) ## Everything that CI checks beside the tests.
 	$(BIN)/buf format -d --exit-code protos
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/breaking
 	scripts/generate --check
+
+scaling: install ## Measure what one server and one PostgreSQL carry, and simulate several (10 min).
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/sharding.py
 
 generate: ## Make the stubs anew from protos/.
 	scripts/generate

@@ -7,7 +7,6 @@ the head, inserts a batch of rows of the size of a small task and commits with
 ``synchronous = FULL``, as the server's store does. The folder must lie on the disk that is
 meant: in memory, nothing waits.
 """
-# ruff: noqa: INP001, T201  # a script, which prints
 
 import sqlite3
 import sys
