@@ -54,6 +54,9 @@ async def _migrate(db: asyncpg.Connection) -> Schema:
             f"its schema version {was} is newer than {len(steps)}, the newest that this server "
             "knows: start a newer idstatus-server"
         )
+    if was and steps[was:]:
+        # Servers that run on must not commit meanwhile: they lock tables in another order.
+        await db.execute("SELECT FROM idstatus.head FOR UPDATE")
     for number, step in enumerate(steps[was:], was + 1):
         await db.execute(step.read_text())
         await db.execute("INSERT INTO idstatus.migrations VALUES ($1)", number)
