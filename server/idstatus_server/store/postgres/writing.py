@@ -1,10 +1,12 @@
-"""One commit: what is loaded for it and what it writes, each in one statement."""
+"""One commit: what is loaded for it and what it writes, in as few statements as can be."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from idstatus_server.model import Change, Mark, Task
 from idstatus_server.store.base import Loaded, Needs, Remembered, Writes
+from idstatus_server.store.postgres.statement import Statement
 from idstatus_server.store.rows import (
     change_columns,
     count_changes,
@@ -53,18 +55,38 @@ _INSERT_REQUESTS = """
 INSERT INTO idstatus.requests (request_id, time, fingerprint, answer)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[])"""
 _NOTIFY = "SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint"
-_CLAIMABLE = """
-SELECT q.name, t.doc FROM unnest($1::text[], $2::bigint[]) AS q (name, amount), LATERAL (
-  SELECT doc, priority, queued_revision FROM idstatus.tasks WHERE queue = q.name AND status = 2
-  ORDER BY priority DESC, queued_revision LIMIT q.amount) AS t
-ORDER BY q.name, t.priority DESC, t.queued_revision"""
+_INSERT_PAYLOADS = """
+INSERT INTO idstatus.payloads SELECT * FROM unnest($1::bigint[], $2::bytea[])"""
+_INSERT_RESULTS = """
+INSERT INTO idstatus.results SELECT * FROM unnest($1::bigint[], $2::bytea[])"""
+_DELETE = (
+    "DELETE FROM idstatus.tasks WHERE seq = ANY($1::bigint[])",
+    "DELETE FROM idstatus.payloads WHERE seq = ANY($1::bigint[])",
+    "DELETE FROM idstatus.results WHERE seq = ANY($1::bigint[])",
+)
+_SET_HEAD = "UPDATE idstatus.head SET revision = $1, time = $2"
+
+# What a commit loads: what it is, its key, its document, and bytes.
+_TASKS = "SELECT 'task', id, doc, NULL::bytea FROM idstatus.tasks WHERE id = ANY($1::text[])"
+_USED = "SELECT 'used', id, '', NULL::bytea FROM idstatus.used_ids WHERE id = ANY($1::text[])"
+_HOLDERS = """
+SELECT 'holder', id, doc, NULL::bytea FROM idstatus.tasks WHERE unique_key = ANY($1::text[])"""
 _ANSWERS = """
-SELECT request_id, fingerprint, answer FROM idstatus.requests WHERE request_id = ANY($1)"""
-_SETTINGS = "SELECT name, doc FROM idstatus.queues WHERE name = ANY($1)"
-_RECALL = """
-SELECT doc FROM idstatus.tasks WHERE id = ANY($1)
-UNION ALL SELECT after FROM idstatus.used_ids JOIN idstatus.log USING (seq)
-WHERE id = ANY($1) AND kind = 4"""
+SELECT 'answer', request_id, answer, fingerprint FROM idstatus.requests
+WHERE request_id = ANY($1::text[])"""
+_QUEUES = "SELECT 'queue', name, doc, NULL::bytea FROM idstatus.queues WHERE name = ANY($1::text[])"
+_RUNNING = """
+SELECT 'running', queue, tasks::text, NULL::bytea FROM idstatus.counts
+WHERE queue = ANY($1::text[]) AND status = 3"""
+_CLAIMABLE = """
+SELECT 'claimable', q.name, t.doc, NULL::bytea
+FROM unnest($1::text[], $2::bigint[]) AS q (name, amount), LATERAL (
+  SELECT doc FROM idstatus.tasks WHERE queue = q.name AND status = 2
+  ORDER BY priority DESC, queued_revision LIMIT q.amount) AS t"""
+_RECALLED = """
+SELECT 'recalled', id, doc, NULL::bytea FROM idstatus.tasks WHERE id = ANY($1::text[])
+UNION ALL SELECT 'recalled', id, after, NULL::bytea
+FROM idstatus.used_ids JOIN idstatus.log USING (seq) WHERE id = ANY($1::text[]) AND kind = 4"""
 
 
 class PostgresTransaction:
@@ -84,95 +106,92 @@ class PostgresTransaction:
 
     async def load(self, needs: Needs) -> Loaded:
         """Return what the store knows of the needs."""
-        ids, queues = list(needs.ids), list(needs.queues)
-        tasks = await self._tasks("SELECT doc FROM idstatus.tasks WHERE id = ANY($1)", ids)
-        holders = await self._tasks(
-            "SELECT doc FROM idstatus.tasks WHERE unique_key = ANY($1)", list(needs.unique_keys)
-        )
-        used = await self._rows("SELECT id FROM idstatus.used_ids WHERE id = ANY($1)", ids)
-        answers = await self._rows(_ANSWERS, list(needs.request_ids))
-        settings = await self._rows(_SETTINGS, queues)
-        claims = list(needs.claims)
-        running = await self._rows(
-            "SELECT queue, tasks FROM idstatus.counts WHERE queue = ANY($1) AND status = 3", claims
-        )
-        claimable: dict[str, list[Task]] = {queue: [] for queue in claims}
-        for queue, doc in await self._rows(_CLAIMABLE, claims, list(needs.claims.values())):
+        found = await self._find(needs)
+        tasks = [read_task(doc) for _, doc, _ in found["task"]]
+        holders = [read_task(doc) for _, doc, _ in found["holder"]]
+        recalled = [read_task(doc) for _, doc, _ in found["recalled"]]
+        claimable: dict[str, list[Task]] = {queue: [] for queue in needs.claims}
+        for queue, doc, _ in found["claimable"]:
             claimable[queue].append(read_task(doc))
-        recalled = await self._tasks(_RECALL, list(needs.recalled))
+        for waiting in claimable.values():
+            waiting.sort(key=lambda task: (-task.priority, task.queued_revision))
         return Loaded(
             tasks={task.id: task for task in tasks},
-            used={row[0] for row in used},
+            used={task_id for task_id, _, _ in found["used"]},
             key_holders={task.unique_key: task.id for task in holders},
             answers={
                 request_id: Remembered(fingerprint, read_answer(answer))
-                for request_id, fingerprint, answer in answers
+                for request_id, answer, fingerprint in found["answer"]
             },
-            queues={name: read_queue(doc) for name, doc in settings},
-            running=dict(running),
+            queues={name: read_queue(doc) for name, doc, _ in found["queue"]},
+            running={queue: int(tasks) for queue, tasks, _ in found["running"]},
             claimable=claimable,
             recalled={task.id: task for task in recalled},
         )
 
+    async def _find(self, needs: Needs) -> Mapping[str, list[tuple[str, str, bytes]]]:
+        """Return key, document and bytes of all that is needed, by what it is."""
+        claims = list(needs.claims)
+        query = Statement()
+        for sql, keys, more in (
+            (_TASKS, needs.ids, ()),
+            (_USED, needs.ids, ()),
+            (_HOLDERS, needs.unique_keys, ()),
+            (_ANSWERS, needs.request_ids, ()),
+            (_QUEUES, needs.queues, ()),
+            (_RUNNING, claims, ()),
+            (_CLAIMABLE, claims, (list(needs.claims.values()),)),
+            (_RECALLED, needs.recalled, ()),
+        ):
+            if keys:
+                query.add(sql, list(keys), *more)
+        found: dict[str, list[tuple[str, str, bytes]]] = defaultdict(list)
+        for what, key, doc, data in await query.fetch(self._db):
+            found[what].append((key, doc, data))
+        return found
+
     async def commit(self, writes: Writes) -> None:
         """Write it all and commit."""
-        # Bodies go first: a retry takes its payload from a task that may go in the same commit.
-        await self._write(
-            "INSERT INTO idstatus.payloads SELECT * FROM unnest($1::bigint[], $2::bytea[])",
-            writes.payloads.items(),
-        )
-        await self._write(_COPY_PAYLOADS, writes.copies.items())
-        await self._write(
-            "INSERT INTO idstatus.results SELECT * FROM unnest($1::bigint[], $2::bytea[])",
-            writes.results.items(),
-        )
-        await self._write_tasks(writes)
-        await self._write(_INSERT_CHANGES, [change_columns(c, writes.time) for c in writes.changes])
-        await self._write(_ADD_COUNTS, count_changes(writes.changes))
-        await self._write(_SET_QUEUES, [(queue.name, document(queue)) for queue in writes.queues])
-        await self._write(
-            _INSERT_REQUESTS,
-            [
-                (request_id, writes.time, fingerprint, document(answer))
-                for request_id, (fingerprint, answer) in writes.answers.items()
-            ],
-        )
-        hints = [queue.name for queue in writes.queues] + ([""] if writes.changes else [])
-        if hints:
-            await self._db.execute(_NOTIFY, CHANNEL, hints)
-        await self._db.execute(
-            "UPDATE idstatus.head SET revision = $1, time = $2",
-            self.head.revision + len(writes.changes),
-            writes.time,
-        )
+        for statement in self._statements(writes):
+            await statement.execute(self._db)
         await self._run_commit(writes.changes[-1] if writes.changes else None)
         self.committed = True
 
-    async def _write_tasks(self, writes: Writes) -> None:
+    def _statements(self, writes: Writes) -> Sequence[Statement]:
+        """Return the fewest statements: what depends on another step comes in a later one."""
         settled = settle(writes.changes, writes.saved)
-        await self._write(
-            _UPDATE_TASKS, [task_columns(task, document(task)) for task in settled.old]
-        )
         gone = [task.seq for task in settled.gone]
-        if gone:
-            await self._db.execute("DELETE FROM idstatus.tasks WHERE seq = ANY($1)", gone)
-            await self._db.execute("DELETE FROM idstatus.payloads WHERE seq = ANY($1)", gone)
-            await self._db.execute("DELETE FROM idstatus.results WHERE seq = ANY($1)", gone)
-        used = [(task.id, task.seq, task.retried_by) for task in settled.gone]
-        await self._write(_INSERT_USED, used)
-        await self._write(
-            _INSERT_TASKS, [new_task_columns(task, document(task)) for task in settled.new]
-        )
+        statements = [Statement()]
+        write = statements[-1].add_rows
+        write(_UPDATE_TASKS, [task_columns(task, document(task)) for task in settled.old])
+        write(_INSERT_PAYLOADS, writes.payloads.items())
+        write(_INSERT_RESULTS, writes.results.items())
+        if settled.old or writes.copies:  # a new task may take the unique key that an old one frees
+            statements.append(Statement())
+            write = statements[-1].add_rows
+        write(_COPY_PAYLOADS, writes.copies.items())
+        write(_INSERT_TASKS, [new_task_columns(task, document(task)) for task in settled.new])
+        if gone:  # a retry may take its payload from a task that goes
+            statements.append(Statement())
+            for sql in _DELETE:
+                statements[-1].add(sql, gone)
+            used = [(task.id, task.seq, task.retried_by) for task in settled.gone]
+            statements[-1].add_rows(_INSERT_USED, used)
+        self._note(statements[-1], writes)
+        return statements
 
-    async def _tasks(self, sql: str, keys: Sequence[str]) -> list[Task]:
-        return [read_task(row[0]) for row in await self._rows(sql, keys)]
-
-    async def _rows(self, sql: str, keys: Sequence[str], *more: object) -> Sequence[Any]:
-        rows: Sequence[Any] = await self._db.fetch(sql, keys, *more) if keys else ()
-        return rows
-
-    async def _write(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        """Write rows, a column at a time."""
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        if columns:
-            await self._db.execute(sql, *columns)
+    def _note(self, statement: Statement, writes: Writes) -> None:
+        """Write down what was done, and tell the other processes."""
+        changes = [change_columns(change, writes.time) for change in writes.changes]
+        statement.add_rows(_INSERT_CHANGES, changes)
+        statement.add_rows(_ADD_COUNTS, count_changes(writes.changes))
+        queues = [(queue.name, document(queue)) for queue in writes.queues]
+        statement.add_rows(_SET_QUEUES, queues)
+        answers = [
+            (request_id, writes.time, fingerprint, document(answer))
+            for request_id, (fingerprint, answer) in writes.answers.items()
+        ]
+        statement.add_rows(_INSERT_REQUESTS, answers)
+        statement.add(_SET_HEAD, self.head.revision + len(writes.changes), writes.time)
+        hints = [queue.name for queue in writes.queues] + ([""] if writes.changes else [])
+        statement.add(_NOTIFY, CHANNEL, hints)
