@@ -16,6 +16,8 @@ HOLD_HEAD = f"{_SILENCE}; SELECT FROM idstatus.head FOR UPDATE"
 # The clock is read once the lock is held: time must not run backwards from one to the next.
 LOCK_HEAD = f"""
 WITH locked AS MATERIALIZED (SELECT revision, time FROM idstatus.head FOR UPDATE)
-SELECT locked.revision, coalesce(log.time, 0), locked.time, {NOW}
-FROM locked LEFT JOIN idstatus.log ON log.revision = locked.revision"""  # noqa: S608  # all ours
+SELECT revision, (
+  SELECT coalesce(min(l.time), 0) FROM idstatus.log AS l WHERE l.revision = locked.revision
+), time, {NOW}
+FROM locked"""  # noqa: S608  # all ours
 """Locks it and returns its revision, that one's time, the last commit's time, and the time now."""

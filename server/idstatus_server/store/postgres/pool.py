@@ -19,7 +19,7 @@ class Pool:
     def __init__(self, url: str, most: int) -> None:
         # None is kept open for its own sake: the driver's upkeep would log each failure's trace.
         make: Any = connect  # the stubs ask for each of the driver's arguments by name
-        self._pool = asyncpg.create_pool(url, connect=make, min_size=0, max_size=most)
+        self._pool = asyncpg.create_pool(url, connect=make, reset=_keep, min_size=0, max_size=most)
 
     async def open(self) -> None:
         """Make it ready; it connects when it must."""
@@ -65,6 +65,13 @@ class Pool:
         """Return the first value of a query, None if it has no row."""
         rows = await self.fetch(sql, *parameters)
         return rows[0][0] if rows else None
+
+
+async def _keep(_: object) -> None:
+    """Leave a connection as it comes back: we set nothing that outlives a transaction.
+
+    The driver's own reset would be a round trip for each call.
+    """
 
 
 def _is_lost(db: Any) -> bool:
