@@ -1,6 +1,7 @@
 """WatchTasks and WaitTask: the streams of a watch, encoded once for all who see the same."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import groupby
 
@@ -20,6 +21,8 @@ from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.watch import Batch, Position, Watch, WatchOptions
 from idstatus_server.watch.feed import Feeds
 
+_log = logging.getLogger(__name__)
+
 
 async def send(context: Context, message: Message | bytes, patience: float) -> None:
     """Write one message of a stream, or give up on a peer that takes nothing.
@@ -31,6 +34,7 @@ async def send(context: Context, message: Message | bytes, patience: float) -> N
         async with asyncio.timeout(patience):
             await context.write(message)
     except TimeoutError:
+        _log.warning("a stream is ended: its client takes nothing for %g s", patience)
         raise WatcherTooSlowError(
             f"nothing was taken from the stream for {patience:g} s", seconds=f"{patience:g}"
         ) from None
