@@ -37,10 +37,10 @@ run: $(READY) ## Start the server on SQLite.
 demo: $(READY) ## Watch real commands succeed, fail, time out, be cancelled and retried.
 	@$(BIN)/python examples/demo.py
 
-test: install ## Run every test, with branch coverage; what depends on the store, on PostgreSQL again.
-	$(BIN)/pytest -n auto --cov --cov-report= tests
-	$(BIN)/pytest -n auto --cov --cov-append --cov-report= --store=postgres $(ON_POSTGRES)
-	$(BIN)/pytest -n auto --cov --cov-append --cov-report=term:skip-covered --store=postgres-15 $(ON_OLDEST)
+test: install ## Run every test, with branch coverage; what depends on the store, on PostgreSQL 18 and 15 again.
+	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered tests
+	$(BIN)/pytest -n auto --store=postgres $(ON_POSTGRES)
+	$(BIN)/pytest -n auto --store=postgres-15 $(ON_OLDEST)
 
 check: $(READY) ## Everything that CI checks beside the tests.
 	$(BIN)/ruff format --check .
