@@ -14,7 +14,8 @@ _SOCKET = ".s.PGSQL.5432"
 class Proxy:
     """Passes everything on; of the next commit it may lose the order, or the answer to it.
 
-    ``requests`` counts what the server has sent, a round trip at a time.
+    With ``hushed``, those who listen hear nothing more. ``requests`` counts what the server
+    has sent, a round trip at a time.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -24,6 +25,8 @@ class Proxy:
         self.url = urlunsplit(parts._replace(query=f"host={folder}"))
         self.lost = 0
         self.requests = 0
+        self.hushed = False
+        self.direct = url
         self.lose_order = self.lose_answer = False
         self._open: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
@@ -66,7 +69,7 @@ class Link:
         self._proxy = proxy
         self._near = (reader, writer)
         self._far = (far_reader, far_writer)
-        self._deaf = False
+        self._deaf = self._listens = False
         self._said = bytearray()
 
     async def outwards(self) -> None:
@@ -74,6 +77,7 @@ class Link:
         with suppress(ConnectionError):
             while data := await source.read(65536):
                 self._proxy.requests += 1
+                self._listens = self._listens or b"LISTEN" in data
                 self._said += data
                 if _COMMIT in data:
                     changes = _TASK in self._said
@@ -94,4 +98,5 @@ class Link:
                 if self._deaf:
                     self._proxy.lost += 1
                     return
-                target.write(data)
+                if not (self._listens and self._proxy.hushed):
+                    target.write(data)

@@ -68,7 +68,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with SqliteStore(str(tmp_path / "db")) as store:
         world = World(store)
         yield world
-        await world.ledger.close()
+        await world.ledger.close(5)
 
 
 async def gather(watch: Watch, until: int) -> tuple[list[int], list[Batch]]:
@@ -155,6 +155,21 @@ async def test_an_ended_hub_is_noticed_by_a_watch_that_is_far_behind(world: Worl
     world.hub.end(error)  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="ended"):
         await gather(watch, 5000)
+
+
+@pytest.mark.parametrize("after", [0, 50])
+async def test_a_watch_that_is_far_behind_is_ended_if_the_log_does_not_go_on(
+    world: World, after: int
+) -> None:
+    """Whether it reads a snapshot or the log: what it read next would be of another history."""
+    for _ in range(10):
+        await world.create(100)
+    watch = await world.watch(500, after)
+    await watch.next(LONG)
+    error = RuntimeError("lost")
+    world.hub.restart(Mark(100, 1), error)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="lost"):
+        await gather(watch, 1000)
 
 
 async def test_a_snapshot_page_stays_small_however_much_has_changed_since(world: World) -> None:

@@ -18,15 +18,19 @@ from idstatus_server.store.base import Store
 _RECENT = 4096
 
 
-class Subscriber(Protocol):
+class Attached(Protocol):
+    """Someone who is told of the end."""
+
+    def end(self, error: DomainError) -> None:
+        """Take note that nothing more will come."""
+        ...
+
+
+class Subscriber(Attached, Protocol):
     """Someone who is told of changes as they are committed."""
 
     def offer(self, changes: Sequence[Change]) -> None:
         """Take note of one commit's changes. Must return at once."""
-        ...
-
-    def end(self, error: DomainError) -> None:
-        """Take note that nothing more will come."""
         ...
 
 
@@ -40,7 +44,7 @@ class Hub:
         self._by_id: dict[str, set[Subscriber]] = {}
         self._by_queue: dict[str, set[Subscriber]] = {}
         self._everywhere: set[Subscriber] = set()
-        self._attached: set[Subscriber] = set()
+        self._attached: set[Attached] = set()
         self._reached = asyncio.Event()
         self._trouble: DomainError | None = None
         self.ended: DomainError | None = None
@@ -129,12 +133,12 @@ class Hub:
                 if not found:
                     index.pop(key, None)
 
-    def attach(self, subscriber: Subscriber) -> None:
+    def attach(self, subscriber: Attached) -> None:
         """Tell the subscriber of the end, whatever it follows."""
         self.check()
         self._attached.add(subscriber)
 
-    def detach(self, subscriber: Subscriber) -> None:
+    def detach(self, subscriber: Attached) -> None:
         """Undo ``attach``."""
         self._attached.discard(subscriber)
 

@@ -99,6 +99,7 @@ class Watch:
             RevisionInFutureError, RevisionCompactedError: the token's revision is not there.
             TaskNotFoundError: a named task does not exist.
         """
+        self._hub.attach(self)
         newest = (await self._hub.store.head()).newest
         if self._position.mark.revision > newest.revision:
             raise RevisionInFutureError(self._position.mark.revision, newest.revision)
@@ -219,8 +220,13 @@ class Watch:
 
     async def _catch_up(self, ends: float) -> Batch | None:
         """Read on in the log; at its end, go live."""
-        while self._position.mark.revision < self._hub.newest.revision:
+        while self._position.mark != self._hub.newest:
             changes = await self._hub.read(self._position.mark, _PAGE)
+            if not changes:  # the hub stands where we do, or is to come here yet
+                if self._position.mark.revision == self._hub.newest.revision:
+                    break
+                await self._hub.reached(self._position.mark.revision)
+                continue
             self._position = Position(changes[-1].mark)
             matched = [change for change in changes if self._selection.matches(change)]
             if matched:
@@ -287,4 +293,5 @@ class Watch:
 
     def close(self) -> None:
         """Let go of everything."""
+        self._hub.detach(self)
         self._leave_feed()

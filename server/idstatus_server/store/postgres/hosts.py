@@ -29,6 +29,17 @@ OUT_OF_REACH = (
 )
 """What says that the database, not the request and not our SQL, is at fault."""
 
+LOST = (*OUT_OF_REACH, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What the driver raises when a connection is lost; the last two may also be bugs of ours."""
+
+
+def is_lost(db: Any) -> bool:
+    """Tell whether a connection is gone; the pool may have let go of it by then."""
+    try:
+        return bool(db.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
 
 def in_one_line(error: BaseException) -> str:
     """Return what the driver's error says, or should say."""

@@ -1,5 +1,12 @@
 """How transactions begin; and the head row: whoever has locked it may write."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from idstatus_server.store.postgres.hosts import LOST, is_lost
+
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 """The database's time, in microseconds."""
 
@@ -8,10 +15,9 @@ NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # transaction, it costs no round trip and no pooler minds.
 _SILENCE = """
 SET LOCAL idle_in_transaction_session_timeout = '3s'; SET LOCAL tcp_user_timeout = '3s'"""
-BEGIN = f"BEGIN; {_SILENCE}"
+BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_SILENCE}"
 BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SILENCE}"
-HOLD_HEAD = f"{_SILENCE}; SELECT FROM idstatus.head FOR UPDATE"
-"""Locks it in a transaction that has begun."""
+HOLD_HEAD = "SELECT FROM idstatus.head FOR UPDATE"
 
 # The clock is read once the lock is held: time must not run backwards from one to the next.
 LOCK_HEAD = f"""
@@ -21,3 +27,21 @@ SELECT revision, (
 ), time, {NOW}
 FROM locked"""  # noqa: S608  # all ours
 """Locks it and returns its revision, that one's time, the last commit's time, and the time now."""
+
+
+@asynccontextmanager
+async def begun(db: Any, begin: str) -> AsyncIterator[None]:
+    """Hold a transaction, which is undone at the end of the block unless it was committed.
+
+    On a connection that is lost or given up nothing more is said: it ends with it.
+    """
+    await db.execute(begin)
+    given_up = False
+    try:
+        yield
+    except (asyncio.CancelledError, *LOST):
+        given_up = True
+        raise
+    finally:
+        if not given_up and not is_lost(db) and db.is_in_transaction():
+            await db.execute("ROLLBACK")

@@ -3,16 +3,11 @@
 import asyncio
 import time
 
-import asyncpg
-
 from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.model import Change
-from idstatus_server.store.postgres.hosts import OUT_OF_REACH, PATIENCE, connect, in_one_line
-from idstatus_server.store.postgres.locking import HOLD_HEAD
+from idstatus_server.store.postgres.hosts import LOST, PATIENCE, connect, in_one_line
+from idstatus_server.store.postgres.locking import BEGIN, HOLD_HEAD, begun
 from idstatus_server.store.rows import document
-
-LOST = (*OUT_OF_REACH, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What a commit may raise although the database has made it."""
 
 # Between two attempts, in seconds.
 _PAUSE = 0.2
@@ -48,9 +43,11 @@ async def _look(url: str, last: Change) -> bool:
     """
     db = await connect(url)
     try:
-        async with db.transaction():
+        async with begun(db, BEGIN):
             await db.execute(HOLD_HEAD)
             await db.execute(_TOUCH)
-            return bool(await db.fetchval(_WRITTEN, last.revision, document(last.task)))
+            found = await db.fetchval(_WRITTEN, last.revision, document(last.task))
+            await db.execute("COMMIT")
+            return bool(found)
     finally:
         db.terminate()

@@ -25,7 +25,7 @@ async def migrate(url: str) -> Schema:
         db = await connect(url, command_timeout=_PATIENCE)
     except (*OUT_OF_REACH, asyncpg.InterfaceError) as error:
         raise StartError(f"cannot connect to the database: {in_one_line(error)}") from error
-    except ValueError as error:  # what it quotes may be a part of the password
+    except (ValueError, OverflowError) as error:  # what it quotes may be a part of the password
         raise StartError(
             "cannot read the database's URL: in a password, / ? # [ ] and % must be percent-encoded"
         ) from error

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from idstatus_server.store.postgres.hosts import PATIENCE, connect
+from idstatus_server.store.postgres.hosts import LOST, PATIENCE, connect, is_lost
 
 
 class Pool:
@@ -35,21 +35,27 @@ class Pool:
     async def acquire(self) -> AsyncIterator[Any]:
         """Lend a connection.
 
-        If it keeps us waiting or can only read, another host may have taken over: whoever
-        comes next connects anew.
+        One that has failed, or was given up, is cut: nobody knows what it would say next. If it
+        kept us waiting or can only read, another host may have taken over: whoever comes next
+        connects anew.
         """
         if self._pool.is_closing():
             raise ConnectionError("the store is closed")
-        async with self._pool.acquire(timeout=PATIENCE) as db:
-            try:
-                yield db
-            except (TimeoutError, asyncpg.ReadOnlySQLTransactionError):
+        db = await self._pool.acquire(timeout=PATIENCE)
+        try:
+            yield db
+        except (asyncio.CancelledError, *LOST) as error:
+            lost = isinstance(error, asyncpg.InternalClientError) or is_lost(db)
+            with suppress(asyncpg.InterfaceError):
+                db.terminate()
+            if isinstance(error, TimeoutError | asyncpg.ReadOnlySQLTransactionError):
                 await self._pool.expire_connections()
-                raise
-            except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-                if _is_lost(db):
-                    raise ConnectionError("the connection is lost") from error
-                raise
+            if lost and isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
+                raise ConnectionError("the connection is lost") from error
+            raise
+        finally:
+            with suppress(*LOST):  # what was done is done, even if the connection is lost by now
+                await self._pool.release(db)
 
     async def fetch(self, sql: str, *parameters: object) -> list[Any]:
         """Return the rows of a query."""
@@ -72,11 +78,3 @@ async def _keep(_: object) -> None:
 
     The driver's own reset would be a round trip for each call.
     """
-
-
-def _is_lost(db: Any) -> bool:
-    """Tell whether the connection is gone; the pool may have let go of it by then."""
-    try:
-        return bool(db.is_closed())
-    except asyncpg.InterfaceError:
-        return True

@@ -10,23 +10,29 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, Self
-
-import asyncpg
 
 from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Mark, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page, Schema, Wake
 from idstatus_server.store.postgres import duties, listing
-from idstatus_server.store.postgres.hosts import OUT_OF_REACH, PATIENCE, connect, in_one_line
-from idstatus_server.store.postgres.locking import BEGIN, BEGIN_READING, HOLD_HEAD, LOCK_HEAD, NOW
-from idstatus_server.store.postgres.lost import LOST, was_committed
+from idstatus_server.store.postgres.hosts import LOST, OUT_OF_REACH, PATIENCE, in_one_line
+from idstatus_server.store.postgres.listening import Listening
+from idstatus_server.store.postgres.locking import (
+    BEGIN,
+    BEGIN_READING,
+    HOLD_HEAD,
+    LOCK_HEAD,
+    NOW,
+    begun,
+)
+from idstatus_server.store.postgres.lost import was_committed
 from idstatus_server.store.postgres.opening import migrate
 from idstatus_server.store.postgres.pool import Pool
-from idstatus_server.store.postgres.writing import CHANNEL, PostgresTransaction
+from idstatus_server.store.postgres.writing import PostgresTransaction
 from idstatus_server.store.rows import read_change, read_queue, read_task
 
 _log = logging.getLogger(__name__)
@@ -36,10 +42,6 @@ UPDATE idstatus.duty SET holder = $1, until = clock_timestamp() + interval '3 se
 WHERE holder = $1 OR until < clock_timestamp() RETURNING true"""
 # The duty is taken, or renewed, this often, in seconds; it lasts three times as long.
 _DUTY = 1.0
-# How often the log is looked at without a hint, in seconds.
-_POLL = 1.0
-# A listener that can only read no longer hears: another host has taken over.
-_LISTENS_IN_VAIN = "SELECT current_setting('transaction_read_only') = 'on'"
 
 _BODIES = """
 SELECT s.seq, coalesce(p.data, ''::bytea), coalesce(r.data, ''::bytea)
@@ -77,7 +79,7 @@ class PostgresStore:
         self._connections = connections
         self._writing = asyncio.Lock()
         self._name = uuid.uuid4().hex
-        self._listening: asyncio.Task[None] | None = None
+        self._listening: Listening | None = None
         self._on_duty = False
         self._duty_asked = float("-inf")
         self._pool: Pool
@@ -97,8 +99,7 @@ class PostgresStore:
     async def close(self) -> None:
         """Let go of the database once the commit under way is done."""
         if self._listening:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+            await self._listening.close()
         async with self._writing:
             await self._pool.close()
 
@@ -110,30 +111,7 @@ class PostgresStore:
 
     def follow(self, wake: Callable[[], None], changed: Callable[[str], None]) -> None:
         """Call ``wake`` at each hint, and every second in any case; ``changed`` at its hints."""
-        self._listening = asyncio.create_task(self._listen(wake, changed), name="listen")
-
-    async def _listen(self, wake: Callable[[], None], changed: Callable[[str], None]) -> None:
-        def hear(*hint: Any) -> None:
-            queue = hint[-1]
-            if queue:
-                changed(queue)
-            else:
-                wake()
-
-        while True:
-            try:
-                db = await connect(self._url)
-                try:
-                    await db.add_listener(CHANNEL, hear)
-                    while not await db.fetchval(_LISTENS_IN_VAIN):
-                        wake()
-                        await asyncio.sleep(_POLL)
-                finally:
-                    db.terminate()
-            except (*OUT_OF_REACH, asyncpg.InterfaceError) as error:
-                _log.warning("no hints from the database: %s", in_one_line(error))
-            wake()
-            await asyncio.sleep(_POLL)
+        self._listening = Listening(self._url, wake, changed)
 
     async def on_duty(self) -> bool:
         """Tell whether this process runs the timers."""
@@ -149,18 +127,9 @@ class PostgresStore:
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """Begin a commit; leaving the block without one changes nothing."""
         with _translated():
-            async with self._writing, self._pool.acquire() as db:
-                await db.execute(BEGIN)
-                done = False
-                try:
-                    (head,) = await db.fetch(LOCK_HEAD)
-                    transaction = PostgresTransaction(db, partial(self._commit, db), head)
-                    yield transaction
-                    done = transaction.committed
-                finally:
-                    if not done:
-                        with suppress(*LOST):  # then it is gone anyway
-                            await db.execute("ROLLBACK")
+            async with self._writing, self._pool.acquire() as db, begun(db, BEGIN):
+                (head,) = await db.fetch(LOCK_HEAD)
+                yield PostgresTransaction(db, partial(self._commit, db), head)
 
     async def _commit(self, db: Any, last: Change | None) -> None:
         """Commit; if the answer is lost on the way, find out what became of it.
@@ -193,9 +162,11 @@ class PostgresStore:
         self, drop: Callable[[Any, int, int], Awaitable[int]], before: int, limit: int
     ) -> int:
         with _translated():
-            async with self._writing, self._pool.acquire() as db, db.transaction():
+            async with self._writing, self._pool.acquire() as db, begun(db, BEGIN):
                 await db.execute(HOLD_HEAD)
-                return await drop(db, before, limit)
+                dropped = await drop(db, before, limit)
+                await db.execute("COMMIT")
+                return dropped
 
     # -- reading
 
@@ -298,12 +269,8 @@ class PostgresStore:
     async def _snapshot(self) -> AsyncIterator[Any]:
         """Let several reads see one state."""
         with _translated():
-            async with self._pool.acquire() as db:
-                await db.execute(BEGIN_READING)
-                try:
-                    yield db
-                finally:
-                    await db.execute("COMMIT")
+            async with self._pool.acquire() as db, begun(db, BEGIN_READING):
+                yield db
 
 
 @contextmanager

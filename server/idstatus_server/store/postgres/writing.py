@@ -102,7 +102,6 @@ class PostgresTransaction:
         self._run_commit = run_commit
         revision, changed, self.time, self.now = head
         self.head = Mark(revision, changed)
-        self.committed = False
 
     async def load(self, needs: Needs) -> Loaded:
         """Return what the store knows of the needs."""
@@ -155,7 +154,6 @@ class PostgresTransaction:
         for statement in self._statements(writes):
             await statement.execute(self._db)
         await self._run_commit(writes.changes[-1] if writes.changes else None)
-        self.committed = True
 
     def _statements(self, writes: Writes) -> Sequence[Statement]:
         """Return the fewest statements: what depends on another step comes in a later one."""

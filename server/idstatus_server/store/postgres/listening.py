@@ -1,0 +1,68 @@
+"""Hears of what other processes commit: hints, and a look every second that makes sure."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from idstatus_server.store.postgres.hosts import LOST, connect, in_one_line
+from idstatus_server.store.postgres.writing import CHANNEL
+
+_log = logging.getLogger(__name__)
+
+# How often the log is looked at without a hint, and how long the listener may take to say that
+# it is there, in seconds.
+_POLL = 1.0
+_PATIENCE = 3.0
+# A listener that can only read no longer hears: another host has taken over.
+_IN_VAIN = "SELECT current_setting('transaction_read_only') = 'on'"
+
+
+class Listening:
+    """Calls ``wake`` at each hint and every second, ``changed`` with the queues that were set."""
+
+    def __init__(self, url: str, wake: Callable[[], None], changed: Callable[[str], None]) -> None:
+        self._url = url
+        self._wake = wake
+        self._changed = changed
+        # Apart: a connection that has fallen silent must not keep us from looking.
+        self._jobs = (
+            asyncio.create_task(self._look(), name="look"),
+            asyncio.create_task(self._listen(), name="listen"),
+        )
+
+    async def close(self) -> None:
+        """Stop."""
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    async def _look(self) -> None:
+        while True:
+            self._wake()
+            await asyncio.sleep(_POLL)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._hear()
+            except LOST as error:
+                _log.warning("no hints from the database: %s", in_one_line(error))
+            await asyncio.sleep(_POLL)
+
+    async def _hear(self) -> None:
+        """Listen for as long as the connection is one to the host that writes."""
+        db = await connect(self._url)
+        try:
+            await db.add_listener(CHANNEL, self._take)
+            while not await db.fetchval(_IN_VAIN, timeout=_PATIENCE):
+                await asyncio.sleep(_POLL)
+        finally:
+            db.terminate()
+
+    def _take(self, *hint: Any) -> None:
+        queue = hint[-1]
+        if queue:
+            self._changed(queue)
+        else:
+            self._wake()
