@@ -24,7 +24,7 @@ async def ledger_on(store: Store) -> AsyncIterator[Ledger]:
     try:
         yield ledger
     finally:
-        await ledger.close()
+        await ledger.close(5.0)
 
 
 def new_tasks(count: int, queue: str, payload: bytes = PAYLOAD, request: str = "") -> Create:

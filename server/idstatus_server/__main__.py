@@ -26,6 +26,9 @@ from idstatus_server.workers import Parent
 
 _log = logging.getLogger("idstatus_server")
 
+# How long the last commits may take once the grace is over, in seconds.
+_LAST_COMMIT = 2.0
+
 
 def main() -> None:
     """Do what the command line says: run the server until it is told to stop, or migrate."""
@@ -150,7 +153,7 @@ async def serve(settings: config.Config, parent: Parent | None = None) -> RpcSer
         finally:
             for timer in timers:
                 await timer.close()
-            await ledger.close()
+            await ledger.close(_LAST_COMMIT)
             await tail.close()
     return server
 

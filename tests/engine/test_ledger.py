@@ -60,7 +60,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with CountingStore(str(tmp_path / "idstatus.db")) as store:
         scene = Scene(store)
         yield scene
-        await scene.ledger.close()
+        await scene.ledger.close(5)
 
 
 def new(task_id: str = "", unique_key: str = "") -> Create:

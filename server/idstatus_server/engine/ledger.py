@@ -8,7 +8,7 @@ busy one batches by itself (group commit).
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from idstatus_server.engine.draft import Draft
@@ -101,11 +101,17 @@ class Ledger:
         """Return once the ledger has stopped, or raise the bug that has stopped it."""
         await asyncio.shield(self._worker)
 
-    async def close(self) -> None:
-        """Commit what waits, then stop."""
+    async def close(self, patience: float) -> None:
+        """Commit what waits, but for no longer than ``patience`` seconds, then stop."""
         self._closed = True
         self._arrived.set()
-        await self._worker
+        try:
+            async with asyncio.timeout(patience):
+                await asyncio.shield(self._worker)
+        except TimeoutError:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+            self._refuse_waiting(StoreUnavailableError("the server has closed its store"))
 
     async def _work(self) -> None:
         while self._waiting or not self._closed:
@@ -115,6 +121,10 @@ class Ledger:
             batch = self._gather()
             if batch:
                 await self._settle(batch)
+
+    def _refuse_waiting(self, error: DomainError) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        _refuse(waiting, error)
 
     def _gather(self) -> list[_Pending]:
         """Take what waits, up to a commit's weight, but for those whose caller has gone."""
@@ -134,6 +144,7 @@ class Ledger:
         except DomainError as error:
             self.outages += 1
             _refuse(batch, error)
+            self._refuse_waiting(error)  # they would wait for the same, one commit after another
         except Exception as error:  # noqa: BLE001  # the callers must hear of it
             _log.exception("a commit failed")
             _refuse(batch, error)
@@ -198,7 +209,7 @@ def _answer(pending: _Pending) -> None:
         pending.answer.set_result(pending.outcome)
 
 
-def _refuse(batch: Sequence[_Pending], error: Exception) -> None:
+def _refuse(batch: Iterable[_Pending], error: Exception) -> None:
     for pending in batch:
         pending.outcome = error
         _answer(pending)

@@ -21,6 +21,7 @@ from idstatus_server.errors import (
     DomainError,
     InvalidFieldError,
     OverloadedError,
+    StoreUnavailableError,
     TooManyWatchesError,
     Violation,
 )
@@ -110,7 +111,7 @@ def _handler(
 
 def _unary(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
     async def call(request: Message | None, context: Context) -> Any:
-        async with _guarded(context, guard, stream=False):
+        async with _guarded(context, guard, stream=False), _in_time(context):
             return await serve(check_parsed(request), context)
 
     return call
@@ -127,6 +128,27 @@ def _stream(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[...,
             await serve(check_parsed(request), context)
 
     return call
+
+
+@asynccontextmanager
+async def _in_time(context: Context) -> AsyncIterator[None]:
+    """Answer before the caller's deadline, even if the store does not.
+
+    Raises:
+        StoreUnavailableError: it did not; whether it still will is not known.
+    """
+    left = context.time_remaining()
+    limit = asyncio.timeout(None if left is None else left - min(0.05, left * 0.05))
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise StoreUnavailableError(
+            "the store did not answer in time: what was to be changed may yet be; repeat the "
+            "call with the same request_id"
+        ) from None
 
 
 @asynccontextmanager
