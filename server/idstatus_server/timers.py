@@ -27,6 +27,8 @@ _TICK = 0.5
 _BEAT = 0.25
 _STOOD_STILL = 1 * SECOND
 _AFTER_ERROR = 1.0
+# How often who does not clean up asks whether it is now its duty, in seconds.
+_OFF_DUTY = 1.0
 _COMPACT_AT_ONCE = 2000
 
 
@@ -166,7 +168,7 @@ class Timers:
     async def _clean_up(self) -> None:
         keep = self._retention
         if not await self._store.on_duty():
-            await asyncio.sleep(keep.every / SECOND)
+            await asyncio.sleep(_OFF_DUTY)
             return
         now = await self._store.now()
         while ids := await self._store.outlived(now, keep.tasks, _AT_ONCE):
