@@ -27,7 +27,7 @@ _TICK = 0.5
 _BEAT = 0.25
 _STOOD_STILL = 1 * SECOND
 _AFTER_ERROR = 1.0
-# How often who does not clean up asks whether it is now its duty, in seconds.
+# How often who is off duty asks whether it is on, in seconds.
 _OFF_DUTY = 1.0
 _COMPACT_AT_ONCE = 2000
 
@@ -138,7 +138,7 @@ class Timers:
         """Act on what is to be done now, then sleep until there is more."""
         if not await self._store.on_duty():
             self._away = True  # whoever takes over begins by forgiving
-            await self._sleep()
+            await asyncio.sleep(_OFF_DUTY)
             return
         await self._forgive_downtime()
         now = await self._store.now()

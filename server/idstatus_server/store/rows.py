@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from idstatus_server.errors import RevisionCompactedError, RevisionInFutureError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Answer, Change, Filter, Kind, Queue, Task
+from idstatus_server.model import Answer, Change, Filter, Kind, Mark, Queue, Task
 
 _encoder = msgspec.json.Encoder()
 read_task = msgspec.json.Decoder(Task).decode
@@ -32,7 +33,7 @@ def read_change(row: tuple[Any, ...]) -> Change:
     )
 
 
-def task_columns(task: Task, doc: str) -> tuple[object, ...]:
+def task_columns(task: Task) -> tuple[object, ...]:
     """Return the columns that change with a task, and last its ``seq``."""
     return (
         task.revision,
@@ -41,15 +42,15 @@ def task_columns(task: Task, doc: str) -> tuple[object, ...]:
         task.wake_time,
         task.end_time or None,
         None if task.terminal else task.unique_key or None,
-        doc,
+        document(task),
         task.seq,
     )
 
 
-def new_task_columns(task: Task, doc: str) -> tuple[object, ...]:
+def new_task_columns(task: Task) -> tuple[object, ...]:
     """Return a task's columns: those that change, and those that never do."""
     root = task.root_id if task.retry_of else None
-    return (*task_columns(task, doc), task.id, task.queue, task.priority, root)
+    return (*task_columns(task), task.id, task.queue, task.priority, root)
 
 
 class Settled(NamedTuple):
@@ -109,6 +110,18 @@ def count_changes(changes: Sequence[Change]) -> list[tuple[str, Status, int]]:
         if change.kind is not Kind.DELETED:
             deltas[change.task.queue, change.task.status] += 1
     return [(queue, status, delta) for (queue, status), delta in deltas.items() if delta]
+
+
+def check_mark(mark: Mark, head: int, oldest: int, time: int | None) -> None:
+    """Refuse a mark older than the log, or not of this history.
+
+    ``time`` is that of the log's row at the mark. Revision 0 has none, nor has the oldest one if
+    an earlier version has compacted the log.
+    """
+    if mark.revision < oldest:
+        raise RevisionCompactedError(mark.revision, oldest)
+    if mark.revision > head or time not in (None, mark.time):
+        raise RevisionInFutureError(mark.revision, head)
 
 
 def matching_pairs(

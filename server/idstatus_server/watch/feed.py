@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from idstatus_server.errors import DomainError
 from idstatus_server.model import Change, Filter, Kind, Mark, Task
 from idstatus_server.watch.hub import Hub
 
@@ -27,10 +26,6 @@ class Listener(Protocol):
 
     def push(self, delivery: Delivery) -> None:
         """Take what is new. Must return at once."""
-        ...
-
-    def end(self, error: DomainError) -> None:
-        """Take note that nothing more will come."""
         ...
 
 
@@ -118,11 +113,6 @@ class Feed:
             for listener in tuple(self.listeners):  # one may fall behind and leave
                 listener.push(delivery)
 
-    def end(self, error: DomainError) -> None:
-        """Tell all listeners that nothing more will come."""
-        for listener in tuple(self.listeners):
-            listener.end(error)
-
 
 class Feeds:
     """The feeds of a hub: one for each filter, one for each watch on ids."""
@@ -132,12 +122,7 @@ class Feeds:
         self._shared: dict[object, Feed] = {}
 
     def join(self, listener: Listener, selection: FilterSelection | IdsSelection) -> Feed:
-        """Let the listener hear from now on what its selection matches.
-
-        Raises:
-            DomainError: the hub has ended.
-        """
-        self._hub.check()
+        """Let the listener hear from now on what its selection matches."""
         if isinstance(selection, IdsSelection):
             feed = Feed(selection)
             self._hub.follow(feed, ids=selection.ids)

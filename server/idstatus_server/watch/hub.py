@@ -26,7 +26,7 @@ class Attached(Protocol):
         ...
 
 
-class Subscriber(Attached, Protocol):
+class Subscriber(Protocol):
     """Someone who is told of changes as they are committed."""
 
     def offer(self, changes: Sequence[Change]) -> None:
@@ -45,15 +45,14 @@ class Hub:
         self._by_queue: dict[str, set[Subscriber]] = {}
         self._everywhere: set[Subscriber] = set()
         self._attached: set[Attached] = set()
-        self._reached = asyncio.Event()
-        self._trouble: DomainError | None = None
+        self._moved = asyncio.Event()
         self.ended: DomainError | None = None
 
     def publish(self, changes: Sequence[Change]) -> None:
         """Tell one commit's changes; commits come in order."""
         self.newest = changes[-1].mark
         self._recent.extend(changes)
-        self._reached.set()
+        self._moved.set()
         concerned: dict[Subscriber, None] = dict.fromkeys(self._everywhere)
         for change in changes:
             for index, key in ((self._by_id, change.task.id), (self._by_queue, change.task.queue)):
@@ -63,18 +62,10 @@ class Hub:
         for subscriber in concerned:
             subscriber.offer(changes)
 
-    async def reached(self, revision: int) -> None:
-        """Return once all changes up to a revision were told; another process made them.
-
-        Raises the error with which everyone is ended meanwhile.
-        """
-        while self.newest.revision < revision:
-            self.check()
-            self._reached.clear()
-            trouble = self._trouble
-            await self._reached.wait()
-            if self._trouble is not trouble and self._trouble:
-                raise self._trouble
+    async def moved(self) -> None:
+        """Return once more changes were told, or everyone was ended."""
+        self._moved.clear()
+        await self._moved.wait()
 
     async def read(self, after: Mark, limit: int) -> Sequence[Change]:
         """Return the next changes past a mark, whole units only.
@@ -133,14 +124,14 @@ class Hub:
                 if not found:
                     index.pop(key, None)
 
-    def attach(self, subscriber: Attached) -> None:
-        """Tell the subscriber of the end, whatever it follows."""
+    def attach(self, one: Attached) -> None:
+        """Tell someone of the end."""
         self.check()
-        self._attached.add(subscriber)
+        self._attached.add(one)
 
-    def detach(self, subscriber: Attached) -> None:
+    def detach(self, one: Attached) -> None:
         """Undo ``attach``."""
-        self._attached.discard(subscriber)
+        self._attached.discard(one)
 
     def end(self, error: DomainError) -> None:
         """Tell everyone that nothing more will come; refuse new ones."""
@@ -155,10 +146,6 @@ class Hub:
 
     def interrupt(self, error: DomainError) -> None:
         """End everyone with an error; they may come back."""
-        self._trouble = error
-        self._reached.set()
-        everyone = self._attached.union(
-            self._everywhere, *self._by_id.values(), *self._by_queue.values()
-        )
-        for subscriber in everyone:
-            subscriber.end(error)
+        self._moved.set()
+        for attached in self._attached:
+            attached.end(error)

@@ -105,7 +105,7 @@ class Watch:
             raise RevisionInFutureError(self._position.mark.revision, newest.revision)
         if not self._options.resume:
             self._position = Position(newest)
-        await self._hub.reached(self._position.mark.revision)
+        await self._reach()
         await self._hub.read(self._position.mark, 1)  # refuses what is not there any more
         if isinstance(self._selection, IdsSelection):
             self._named = await self._load_named(self._selection)
@@ -122,6 +122,7 @@ class Watch:
             batch = await self._advance(ends)
             if batch:
                 return batch
+            self._check()  # it may have ended since, and would not be woken again
             until = min(ends, self._dies)
             news = await self._sleep(until)
             # A watch that has just fallen behind must catch up first.
@@ -136,6 +137,12 @@ class Watch:
             raise self._ended
         if asyncio.get_running_loop().time() >= self._dies:
             raise StreamAgedError
+
+    async def _reach(self) -> None:
+        """Return once the hub stands where we do, or past it; another process was ahead of us."""
+        while self._hub.newest.revision < self._position.mark.revision:
+            self._check()
+            await self._hub.moved()
 
     async def _pause(self, ends: float) -> bool:
         """Let others run amid a long search; tell whether it is time for a bookmark."""
@@ -225,7 +232,7 @@ class Watch:
             if not changes:  # the hub stands where we do, or is to come here yet
                 if self._position.mark.revision == self._hub.newest.revision:
                     break
-                await self._hub.reached(self._position.mark.revision)
+                await self._reach()
                 continue
             self._position = Position(changes[-1].mark)
             matched = [change for change in changes if self._selection.matches(change)]

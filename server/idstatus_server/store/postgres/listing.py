@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from idstatus_server.errors import RevisionCompactedError, RevisionInFutureError
+from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Filter, Mark, Task
+from idstatus_server.store import rows
 from idstatus_server.store.base import Page
 from idstatus_server.store.rows import matching_pairs, read_task
 
@@ -29,7 +30,6 @@ SELECT n.id, coalesce((SELECT before FROM idstatus.log WHERE seq = n.seq AND rev
 FROM (SELECT id, seq, doc FROM idstatus.tasks WHERE id = ANY($2)
       UNION ALL SELECT id, seq, NULL FROM idstatus.used_ids WHERE id = ANY($2)) AS n
 WHERE n.seq <= $1"""
-# Revision 0 has no row, nor has the oldest one if an earlier version has compacted the log.
 _MARK = """
 SELECT revision, compacted, (SELECT l.time FROM idstatus.log AS l WHERE l.revision = $1)
 FROM idstatus.head"""
@@ -86,17 +86,13 @@ async def find_at(db: Any, revision: int, wanted: Filter, page: Page) -> tuple[l
 async def tasks_at(db: Any, revision: int, ids: Sequence[str]) -> dict[str, Task]:
     """Return the tasks that existed at a revision, as they stood."""
     await check_revision(db, revision)
-    rows = await db.fetch(_AT, revision, list(ids))
-    return {task_id: read_task(doc) for task_id, doc in rows if doc}
+    found = await db.fetch(_AT, revision, list(ids))
+    return {task_id: read_task(doc) for task_id, doc in found if doc}
 
 
 async def check_mark(db: Any, mark: Mark) -> None:
     """Refuse a mark older than the log, or not of this history."""
-    head, oldest, time = await db.fetchrow(_MARK, mark.revision)
-    if mark.revision < oldest:
-        raise RevisionCompactedError(mark.revision, oldest)
-    if mark.revision > head or time not in (None, mark.time):
-        raise RevisionInFutureError(mark.revision, head)
+    rows.check_mark(mark, *await db.fetchrow(_MARK, mark.revision))
 
 
 async def check_revision(db: Any, revision: int) -> None:

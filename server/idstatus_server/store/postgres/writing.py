@@ -161,14 +161,14 @@ class PostgresTransaction:
         gone = [task.seq for task in settled.gone]
         statements = [Statement()]
         write = statements[-1].add_rows
-        write(_UPDATE_TASKS, [task_columns(task, document(task)) for task in settled.old])
+        write(_UPDATE_TASKS, [task_columns(task) for task in settled.old])
         write(_INSERT_PAYLOADS, writes.payloads.items())
         write(_INSERT_RESULTS, writes.results.items())
         if settled.old or writes.copies:  # a new task may take the unique key that an old one frees
             statements.append(Statement())
             write = statements[-1].add_rows
         write(_COPY_PAYLOADS, writes.copies.items())
-        write(_INSERT_TASKS, [new_task_columns(task, document(task)) for task in settled.new])
+        write(_INSERT_TASKS, [new_task_columns(task) for task in settled.new])
         if gone:  # a retry may take its payload from a task that goes
             statements.append(Statement())
             for sql in _DELETE:

@@ -3,9 +3,10 @@
 import sqlite3
 from collections.abc import Sequence
 
-from idstatus_server.errors import RevisionCompactedError, RevisionInFutureError
+from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Filter, Mark, Task
+from idstatus_server.store import rows
 from idstatus_server.store.base import Page
 from idstatus_server.store.rows import document, matching_pairs, read_task
 
@@ -31,8 +32,8 @@ SELECT before FROM log WHERE seq = ? AND revision > ? ORDER BY revision LIMIT 1"
 # Two subqueries: each is one step in the index, where both at once would be a scan.
 _BOUNDS = "SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) + 1 FROM tasks)"
 _PAST_ALL = 1 << 62
-# Revision 0 has no row, nor has the oldest one if an earlier version has compacted the log.
-_TIME = "SELECT time FROM log WHERE revision = ?"
+_MARK = """
+SELECT revision, compacted, (SELECT l.time FROM log AS l WHERE l.revision = ?) FROM head"""
 
 
 def counts(db: sqlite3.Connection) -> dict[str, dict[Status, int]]:
@@ -46,17 +47,11 @@ def counts(db: sqlite3.Connection) -> dict[str, dict[Status, int]]:
 
 def find(db: sqlite3.Connection, wanted: Filter, page: Page) -> list[Task]:
     """Return the next tasks that may match."""
-    start, stop = _span(db, wanted)
-    low, high = start - 1, stop
-    if page.after:
-        low, high = (
-            (low, min(high, page.after))
-            if page.newest_first
-            else (
-                max(low, page.after),
-                high,
-            )
-        )
+    low, high = _span(db, wanted)
+    if page.after and page.newest_first:
+        high = min(high, page.after)
+    elif page.after:
+        low = max(low, page.after)
     bounds: dict[str, object] = {"low": low, "high": high, "limit": page.limit}
     if wanted.root_id:
         sql = _CHAIN
@@ -74,7 +69,7 @@ def find_at(
     db: sqlite3.Connection, revision: int, wanted: Filter, page: Page
 ) -> tuple[list[Task], int]:
     """Return tasks as they stood at a revision, and the ``seq`` to go on from."""
-    head, _ = check_revision(db, revision)
+    head = check_revision(db, revision)
     now = find(db, wanted, Page(page.after, page.limit))
     now = [task for task in now if task.seq <= revision]
     more = len(now) == page.limit
@@ -110,27 +105,24 @@ def tasks_at(db: sqlite3.Connection, revision: int, ids: Sequence[str]) -> dict[
     return found
 
 
-def check_revision(db: sqlite3.Connection, revision: int) -> tuple[int, int]:
-    """Return the log's newest revision and its oldest, or refuse one older than that."""
+def check_revision(db: sqlite3.Connection, revision: int) -> int:
+    """Return the log's newest revision, or refuse one older than the log."""
     head, oldest = db.execute("SELECT revision, compacted FROM head").fetchone()
     if revision < oldest:
         raise RevisionCompactedError(revision, oldest)
-    return int(head), int(oldest)
+    return int(head)
 
 
 def check_mark(db: sqlite3.Connection, mark: Mark) -> None:
     """Refuse a mark older than the log, or not of this history."""
-    head, _ = check_revision(db, mark.revision)
-    (time,) = db.execute(_TIME, (mark.revision,)).fetchone() or (mark.time,)
-    if mark.revision > head or mark.time != time:
-        raise RevisionInFutureError(mark.revision, head)
+    rows.check_mark(mark, *db.execute(_MARK, (mark.revision,)).fetchone())
 
 
 def _span(db: sqlite3.Connection, wanted: Filter) -> tuple[int, int]:
-    """Return the range of ``seq``, end left out, of the tasks created in the time asked for."""
-    start = _first_created(db, wanted.created_from) if wanted.created_from else 0
-    stop = _PAST_ALL if wanted.created_before is None else _first_created(db, wanted.created_before)
-    return start, stop
+    """Return the bounds of ``seq``, both left out, of the tasks created in the time asked for."""
+    low = _first_created(db, wanted.created_from) - 1 if wanted.created_from else -1
+    high = _PAST_ALL if wanted.created_before is None else _first_created(db, wanted.created_before)
+    return low, high
 
 
 def _first_created(db: sqlite3.Connection, time: int) -> int:

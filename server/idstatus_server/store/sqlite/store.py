@@ -21,7 +21,7 @@ from idstatus_server.model import Change, Filter, Mark, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Clock, Head, Page, Wake
 from idstatus_server.store.rows import read_change, read_queue, read_task
 from idstatus_server.store.sqlite import duties, listing, opening
-from idstatus_server.store.sqlite.writing import SqliteTransaction
+from idstatus_server.store.sqlite.writing import HEAD, SqliteTransaction
 
 # How often, and how long in all, to try when another program holds the file.
 _BUSY_PAUSE, _BUSY_TRIES = 0.02, 250
@@ -35,9 +35,6 @@ def system_clock() -> int:
 _BODIES = """
 SELECT coalesce(p.data, x''), coalesce(r.data, x'') FROM (SELECT ? AS seq) AS t
 LEFT JOIN payloads AS p USING (seq) LEFT JOIN results AS r USING (seq)"""
-_HEAD = """
-SELECT revision, coalesce((SELECT l.time FROM log AS l WHERE l.revision = head.revision), 0),
-  compacted FROM head"""
 # A unit that the limit would cut is read to its end.
 _LOG = """
 SELECT revision, unit, kind, before, after FROM log WHERE revision > :after AND revision <= (
@@ -163,7 +160,7 @@ class SqliteStore:
 
     async def head(self) -> Head:
         """Return the ends of the log."""
-        revision, time, oldest = self._read(_HEAD)[0]
+        revision, time, oldest, _ = self._read(HEAD)[0]
         return Head(Mark(revision, time), oldest)
 
     async def tasks(self, ids: Sequence[str]) -> dict[str, Task]:

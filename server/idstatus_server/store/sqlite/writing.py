@@ -17,9 +17,11 @@ from idstatus_server.store.rows import (
     task_columns,
 )
 
-_HEAD = """
-SELECT revision, coalesce((SELECT l.time FROM log AS l WHERE l.revision = head.revision), 0), time
-FROM head"""
+HEAD = """
+SELECT revision, coalesce((SELECT l.time FROM log AS l WHERE l.revision = head.revision), 0),
+  compacted, time FROM head"""
+"""The newest revision and its time, the oldest revision, and the time of the last commit."""
+
 _INSERT_TASK = """
 INSERT INTO tasks (revision, status, queued_revision, wake_time, end_time, unique_key, doc, seq,
                    id, queue, priority, root_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -54,7 +56,7 @@ class SqliteTransaction:
         self._db = db
         self._run_commit = run_commit
         self.now = now
-        revision, changed, self.time = db.execute(_HEAD).fetchone()
+        revision, changed, _, self.time = db.execute(HEAD).fetchone()
         self.head = Mark(revision, changed)
 
     async def load(self, needs: Needs) -> Loaded:
@@ -115,14 +117,14 @@ class SqliteTransaction:
 
     def _write_tasks(self, changes: Sequence[Change], saved: Sequence[Task]) -> None:
         settled = settle(changes, saved)
-        self._many(_UPDATE_TASK, (task_columns(task, document(task)) for task in settled.old))
+        self._many(_UPDATE_TASK, (task_columns(task) for task in settled.old))
         gone = [(task.seq,) for task in settled.gone]
         self._many("DELETE FROM tasks WHERE seq = ?", gone)
         self._many("DELETE FROM payloads WHERE seq = ?", gone)
         self._many("DELETE FROM results WHERE seq = ?", gone)
         used = ((task.id, task.seq, task.retried_by) for task in settled.gone)
         self._many("INSERT INTO used_ids VALUES (?, ?, ?)", used)
-        self._many(_INSERT_TASK, (new_task_columns(task, document(task)) for task in settled.new))
+        self._many(_INSERT_TASK, (new_task_columns(task) for task in settled.new))
 
     def _write_queues(self, queues: Sequence[Queue]) -> None:
         upsert = "INSERT INTO queues VALUES (?, ?) ON CONFLICT DO UPDATE SET doc = excluded.doc"
