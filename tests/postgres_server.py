@@ -45,10 +45,8 @@ class PostgresServer:
     ) -> None:
         self.host = host
         self.port = free_port() if host else 5432
-        self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, "nobody", "nogroup")
-        self._programs = _programs(version)
+        self.folder = own_folder()
+        self._programs = programs(version)
         self._enter = (*inside, *unprivileged)
         self._data = self.folder / "data"
         self._settings: dict[str, str] = {}
@@ -169,14 +167,22 @@ def children_of(parent: int) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
+def own_folder() -> Path:
+    """Make a folder that belongs to whom PostgreSQL runs as."""
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody", "nogroup")
+    return folder
+
+
 @cache
-def _programs(version: int) -> Path:
+def programs(version: int) -> Path:
     """Return the folder of a version's programs; who runs them must be able to read it."""
     installed = Path(sys.prefix) / f"postgres-{version}"
-    programs = installed / _PROGRAMS[version]
-    assert programs.exists(), "run make install: it sets up PostgreSQL"
-    if subprocess.run([*UNPRIVILEGED, "test", "-x", programs], check=False).returncode == 0:
-        return programs
+    folder = installed / _PROGRAMS[version]
+    assert folder.exists(), "run make install: it sets up PostgreSQL"
+    if subprocess.run([*UNPRIVILEGED, "test", "-x", folder], check=False).returncode == 0:
+        return folder
     copy = Path(_copies().name) / installed.name
     shutil.copytree(installed, copy)
     return copy / _PROGRAMS[version]

@@ -3,10 +3,9 @@
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
-from postgres_server import UNPRIVILEGED, _programs
+from postgres_server import UNPRIVILEGED, own_folder, programs
 from waiting import until
 
 _START_LIMIT = "120"
@@ -16,10 +15,8 @@ class Backups:
     """A folder with the data of some servers, what they archive, and base backups."""
 
     def __init__(self, version: int) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="backups-"))
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            shutil.chown(self.folder, "nobody", "nogroup")
-        self._programs = _programs(version)
+        self.folder = own_folder()
+        self._programs = programs(version)
         self._running: dict[str, Path] = {}
         self.run("mkdir", "archive")
 

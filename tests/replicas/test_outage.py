@@ -1,7 +1,6 @@
 """The database goes away and comes back; the servers stay."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -9,6 +8,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from postgres_server import PostgresServer
+from rpc.wire import until
 
 from harness import ServerProcess
 from idstatus import AsyncClient, Status, UnavailableError
@@ -16,12 +16,6 @@ from idstatus.v1 import task_service_pb2 as t
 from idstatus.v1.task_service_pb2_grpc import TaskServiceStub
 
 PATIENCE = 60.0
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await holds():
-            await asyncio.sleep(0.1)
 
 
 async def test_servers_outlive_the_loss_of_their_database(
@@ -54,13 +48,13 @@ async def test_servers_outlive_the_loss_of_their_database(
                 await client.create(queue=queue, rpc_timeout=20)
             assert refused.value.reason == "STORE_UNAVAILABLE"
             assert refused.value.retry_after
-            await until(is_down)
+            await until(is_down, within=PATIENCE)
             with pytest.raises(grpc.aio.AioRpcError) as ended:
                 await raw.read()
             assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
 
             postgres.resume()
-            await until(serves)
+            await until(serves, within=PATIENCE)
             assert (await client.status(before.id)).status is Status.QUEUED
             await clients[1].cancel(before.id)
             async with asyncio.timeout(PATIENCE):

@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from postgres_server import PostgresServer
+from replicas.insisting import insist
+from watch.sites import Site
 
 from harness import ServerProcess
-from idstatus import AsyncClient, RevisionInFutureError, TaskFilter, UnavailableError
+from idstatus import AsyncClient, RevisionInFutureError, TaskFilter
 
 PATIENCE = 60.0
 
@@ -47,16 +49,6 @@ class Backup:
         await db.close()
 
 
-async def create(client: AsyncClient, queue: str) -> str:
-    """Create a task once the servers have found their database again."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                return (await client.create(queue=queue)).id
-            except UnavailableError:
-                await asyncio.sleep(0.1)
-
-
 async def follow(client: AsyncClient, queue: str, seen: list[str]) -> None:
     async with aclosing(client.watch(task_filter=TaskFilter(queues=[queue]))) as watch:
         async for change in watch:
@@ -64,12 +56,16 @@ async def follow(client: AsyncClient, queue: str, seen: list[str]) -> None:
 
 
 async def test_who_has_seen_what_was_lost_is_told_so(
-    replicas: list[ServerProcess], clients: list[AsyncClient], postgres: PostgresServer, queue: str
+    replicas: list[ServerProcess],
+    clients: list[AsyncClient],
+    sites: list[Site],
+    postgres: PostgresServer,
+    queue: str,
 ) -> None:
     backup = Backup(postgres, replicas[0].store)
-    kept = await create(clients[0], queue)
+    kept = (await insist(sites[0], queue=queue)).id
     await backup.take()
-    lost = {await create(client, queue) for client in clients}
+    lost = {(await insist(site, queue=queue)).id for site in sites}
     seen: list[list[str]] = [[] for _ in clients]
     watches = [
         asyncio.create_task(follow(client, queue, own))
@@ -80,7 +76,9 @@ async def test_who_has_seen_what_was_lost_is_told_so(
             await asyncio.sleep(0.01)
 
     await backup.restore()
-    new = [await create(client, queue) for client in clients * 2]  # as far as before, and past it
+    new = [
+        (await insist(site, queue=queue)).id for site in sites * 2
+    ]  # as far as before, and past it
     for watch in watches:
         with pytest.raises(RevisionInFutureError):
             await asyncio.wait_for(watch, PATIENCE)

@@ -2,13 +2,11 @@
 
 import asyncio
 import subprocess
-from collections.abc import Callable
 
 import psutil
+from waiting import PATIENCE, until
 
 from harness import SERVER, ServerProcess
-
-PATIENCE = 60.0
 
 
 class Crew:
@@ -44,18 +42,14 @@ class Crew:
 
     async def whole_again(self, without: psutil.Process, size: int = 2) -> None:
         """Return once so many workers listen and this one is gone."""
-        await until(lambda: len(self.workers) == size and without not in self.workers)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not holds():
-            await asyncio.sleep(0.05)
+        await asyncio.to_thread(
+            until, lambda: len(self.workers) == size and without not in self.workers
+        )
 
 
 async def gone(processes: list[psutil.Process]) -> None:
     """Return once all of these have ended."""
-    await until(lambda: all(map(_has_ended, processes)))
+    await asyncio.to_thread(until, lambda: all(map(_has_ended, processes)))
 
 
 def _has_ended(process: psutil.Process) -> bool:

@@ -9,8 +9,9 @@ from contextlib import AsyncExitStack
 import grpc
 import psutil
 import pytest
+from waiting import PATIENCE, until
 from watch.sites import Site
-from workers.crew import PATIENCE, Crew, gone, until
+from workers.crew import Crew, gone
 
 from harness import SERVER
 from idstatus.v1 import task_service_pb2 as pb
@@ -83,7 +84,7 @@ async def test_workers_whose_parent_was_killed_drain(crew: Crew) -> None:
 async def test_a_worker_whose_parent_is_killed_as_it_starts_ends_too(crew: Crew) -> None:
     known = set(crew.parent.children())
     crew.workers[0].kill()
-    await until(lambda: bool(set(crew.parent.children()) - known))
+    await asyncio.to_thread(until, lambda: bool(set(crew.parent.children()) - known))
     processes = crew.parent.children()
     crew.server.kill()
     await gone(processes)

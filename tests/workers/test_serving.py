@@ -5,8 +5,9 @@ import signal
 from contextlib import AsyncExitStack
 
 from postgres_server import PostgresServer
+from waiting import until
 from watch.sites import Site
-from workers.crew import Crew, until
+from workers.crew import Crew
 
 from idstatus import AsyncClient
 
@@ -52,7 +53,7 @@ async def test_a_killed_worker_is_replaced_and_clients_go_on(crew: Crew, queue: 
             seen = len(created)
             victim.kill()
             await crew.whole_again(without=victim)
-            await until(lambda seen=seen: len(created) > seen + 20)  # type: ignore[misc]
+            await asyncio.to_thread(until, lambda seen=seen: len(created) > seen + 20)  # type: ignore[misc]
             killed.append(victim.pid)
         await asyncio.gather(*producing)  # not one of their calls has failed
     assert crew.log.count("a worker was ended by signal 9") == 4
@@ -74,7 +75,9 @@ async def test_a_worker_that_cannot_start_is_tried_again(
     postgres.halt()
     try:
         victim.kill()
-        await until(lambda: "a worker cannot start: cannot connect to the database" in crew.log)
+        await asyncio.to_thread(
+            until, lambda: "a worker cannot start: cannot connect to the database" in crew.log
+        )
     finally:
         postgres.resume()
     await crew.whole_again(without=victim)
