@@ -1,12 +1,15 @@
 """The ledger: the one place where anything is written.
 
 One commit is under way at a time. While it is, new commands gather; the next
-commit takes them all. There is no timer: an idle server commits at once, and a
-busy one batches by itself (group commit).
+commit takes them all (group commit). A lone caller's command is committed at once.
+If there are several, the commit waits for a pause in their arrival: else they would
+keep in step with the commits, one or two in each, and a commit costs as much as
+handling several calls.
 """
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -23,6 +26,11 @@ _log = logging.getLogger(__name__)
 # Items in one commit: enough to make the disk's part small, few enough to keep
 # the event loop free for others.
 _COMMIT_WEIGHT = 1000
+# No commit waits for more once it has so many: its own cost is nothing beside theirs.
+_ENOUGH = 100
+# What counts as a pause in the arrival of commands, and how long to wait for one, in seconds.
+# The event loop's timers go by the millisecond.
+_PAUSE, _PATIENCE = 0.001, 0.005
 
 
 class Command(Protocol[R_co]):
@@ -114,13 +122,29 @@ class Ledger:
             self._refuse_waiting(StoreUnavailableError("the server has closed its store"))
 
     async def _work(self) -> None:
+        alone = True
         while self._waiting or not self._closed:
             if not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
+            if not alone or len(self._waiting) > 1:
+                await self._pause()
             batch = self._gather()
+            alone = len(batch) == 1
             if batch:
                 await self._settle(batch)
+
+    async def _pause(self) -> None:
+        """Wait for a pause in the arrival of commands, but not for long, and not for many."""
+        ends = time.monotonic() + _PATIENCE
+        arrived = 0
+        while arrived < len(self._waiting) and time.monotonic() < ends and not self._enough():
+            arrived = len(self._waiting)
+            await asyncio.sleep(_PAUSE)
+
+    def _enough(self) -> bool:
+        waiting = self._waiting
+        return len(waiting) >= _ENOUGH or sum(p.command.weight for p in waiting) >= _ENOUGH
 
     def _refuse_waiting(self, error: DomainError) -> None:
         waiting, self._waiting = self._waiting, deque()
