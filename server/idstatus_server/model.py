@@ -18,7 +18,7 @@ from idstatus_server.limits import YEAR
 replace = msgspec.structs.replace
 
 
-class RetryPolicy(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class RetryPolicy(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """When and how a task that ends in ERROR is retried."""
 
     max_retries: int = 0
@@ -38,14 +38,14 @@ class RetryPolicy(Struct, frozen=True, omit_defaults=True, kw_only=True):
         return int(min(self.retry_delay * growth, ceiling))
 
 
-class Progress(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Progress(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """How far the work is; ``fraction`` is 0 to 1."""
 
     fraction: float = 0.0
     message: str = ""
 
 
-class Outcome(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Outcome(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """How a runner says that a task ended.
 
     ``status`` is SUCCESS, ERROR, or CANCELLED for work that was stopped as told.
@@ -59,7 +59,7 @@ class Outcome(Struct, frozen=True, omit_defaults=True, kw_only=True):
     signal: int | None = None
 
 
-class LateReport(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class LateReport(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """The first report that came after the task was cancelled or had expired."""
 
     time: int
@@ -75,7 +75,7 @@ def message_size(task: "Task", payload: bytes) -> int:
 _REST_OF_TASK = 512
 
 
-class Transition(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Transition(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One change of a task's status."""
 
     revision: int
@@ -86,7 +86,7 @@ class Transition(Struct, frozen=True, omit_defaults=True, kw_only=True):
     actor: str = ""
 
 
-class Task(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Task(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A task as it stands after its last change; its payload and result lie apart.
 
     ``seq`` is the revision of its creation: it numbers the tasks in order.
@@ -195,7 +195,7 @@ class Mark(NamedTuple):
     time: int
 
 
-class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Change(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One entry of the log.
 
     ``unit`` is the revision of the last change that was made in the same breath:
@@ -214,7 +214,7 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
         return Mark(self.unit, self.task.update_time)
 
 
-class Stand(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Stand(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """How a cancelled task stood when that was answered."""
 
     id: str
@@ -246,7 +246,7 @@ class Stand(Struct, frozen=True, omit_defaults=True, kw_only=True):
         )
 
 
-class Answer(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Answer(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """What a request was answered: the tasks that it made or claimed, or how they stood.
 
     Of a batch, ``refused`` holds the tasks that could not be cancelled and how each had
@@ -259,7 +259,7 @@ class Answer(Struct, frozen=True, omit_defaults=True, kw_only=True):
     total: int = 0
 
 
-class Queue(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Queue(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A queue's settings. ``max_running`` and ``retention`` 0 mean unset."""
 
     name: str
@@ -268,7 +268,7 @@ class Queue(Struct, frozen=True, omit_defaults=True, kw_only=True):
     retention: int = 0
 
 
-class QueueState(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class QueueState(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A queue and what is in it; ``oldest_queued_time`` is 0 if nothing waits."""
 
     queue: Queue
@@ -276,7 +276,7 @@ class QueueState(Struct, frozen=True, omit_defaults=True, kw_only=True):
     oldest_queued_time: int = 0
 
 
-class Filter(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Filter(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """Which tasks are meant: those that match every field that is set."""
 
     queues: frozenset[str] = frozenset()

@@ -3,7 +3,6 @@
 import os
 import secrets
 import time
-import uuid
 
 
 def new_task_id() -> str:
@@ -13,7 +12,8 @@ def new_task_id() -> str:
     value = (milliseconds << 80) | chance
     value = value & ~(0xF << 76) | (0x7 << 76)
     value = value & ~(0x3 << 62) | (0x2 << 62)
-    return str(uuid.UUID(int=value))
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def new_lease_token() -> str:

@@ -8,8 +8,7 @@ turns errors into statuses.
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -41,8 +40,8 @@ class Guard:
         self._left = asyncio.Event()
         self._closed: DomainError | None = None
 
-    def admit(self, *, stream: bool) -> AbstractContextManager[None]:
-        """Let a call in, or refuse it at once.
+    def enter(self, *, stream: bool) -> None:
+        """Let a call in, or refuse it at once; who was let in has to ``leave``.
 
         Raises:
             OverloadedError, TooManyWatchesError: as many as may be are in flight.
@@ -55,15 +54,11 @@ class Guard:
                 raise TooManyWatchesError(f"{limit} streams are open already", limit=limit)
             raise OverloadedError(f"{limit} calls are in flight already", limit=limit)
         self._counts[stream] += 1
-        return self._place(stream=stream)
 
-    @contextmanager
-    def _place(self, *, stream: bool) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self._counts[stream] -= 1
-            self._left.set()
+    def leave(self, *, stream: bool) -> None:
+        """Undo ``enter``."""
+        self._counts[stream] -= 1
+        self._left.set()
 
     def close(self, error: DomainError) -> None:
         """Refuse whoever comes from now on."""
@@ -110,38 +105,58 @@ def _handler(
 
 
 def _unary(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
-    async def call(request: Message | None, context: Context) -> Any:
-        async with _guarded(context, guard, stream=False), _in_time(context):
-            return await serve(check_parsed(request), context)
+    def call(request: Message | None, context: Context) -> Awaitable[Any]:
+        answer = serve(check_parsed(request), context)
+        left = context.time_remaining()
+        return answer if left is None else _in_time(answer, left)
 
-    return call
+    return _guarded(call, guard, stream=False)
 
 
 def _stream(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
     async def call(
         request: Message | AsyncIterator[Message | None] | None, context: Context
     ) -> None:
-        async with _guarded(context, guard, stream=True):
-            # Alone, not with the first write: to abort while that is under way would be
-            # to send it twice, which gRPC refuses, and the stream would never end.
-            await context.send_initial_metadata(())
-            await serve(check_parsed(request), context)
+        # Alone, not with the first write: to abort while that is under way would be
+        # to send it twice, which gRPC refuses, and the stream would never end.
+        await context.send_initial_metadata(())
+        await serve(check_parsed(request), context)
 
-    return call
+    return _guarded(call, guard, stream=True)
 
 
-@asynccontextmanager
-async def _in_time(context: Context) -> AsyncIterator[None]:
-    """Answer before the caller's deadline, even if the store does not.
+def _guarded(
+    call: Callable[[Any, Context], Awaitable[Any]], guard: Guard, *, stream: bool
+) -> Callable[[Any, Context], Awaitable[Any]]:
+    """Admit calls and end them with a status; each has its place until that is sent."""
+
+    async def guarded(request: Any, context: Context) -> Any:
+        try:
+            guard.enter(stream=stream)
+        except DomainError as error:
+            await abort(context, error)
+        try:
+            return await call(request, context)
+        except (asyncio.CancelledError, grpc.aio.AbortError):
+            raise  # to swallow a cancellation leaks memory in grpcio (grpc/grpc #43360)
+        except Exception as error:  # noqa: BLE001  # abort tells ours from others
+            await abort(context, error)
+        finally:
+            guard.leave(stream=stream)
+
+    return guarded
+
+
+async def _in_time(answer: Awaitable[M], left: float) -> M:
+    """Return the answer before the deadline in ``left`` seconds, even if the store does not.
 
     Raises:
         StoreUnavailableError: it did not; whether it still will is not known.
     """
-    left = context.time_remaining()
-    limit = asyncio.timeout(None if left is None else left - min(0.05, left * 0.05))
+    limit = asyncio.timeout(left - min(0.05, left * 0.05))
     try:
         async with limit:
-            yield
+            return await answer
     except TimeoutError:
         if not limit.expired():
             raise
@@ -149,22 +164,6 @@ async def _in_time(context: Context) -> AsyncIterator[None]:
             "the store did not answer in time: what was to be changed may yet be; repeat the "
             "call with the same request_id"
         ) from None
-
-
-@asynccontextmanager
-async def _guarded(context: Context, guard: Guard, *, stream: bool) -> AsyncIterator[None]:
-    """Admit a call and end it with a status; it has its place until that is sent."""
-    try:
-        admitted = guard.admit(stream=stream)
-    except DomainError as error:
-        await abort(context, error)
-    with admitted:
-        try:
-            yield
-        except (asyncio.CancelledError, grpc.aio.AbortError):
-            raise  # to swallow a cancellation leaks memory in grpcio (grpc/grpc #43360)
-        except Exception as error:  # noqa: BLE001  # abort tells ours from others
-            await abort(context, error)
 
 
 async def abort(context: Context, error: Exception) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from idstatus_server.engine.commands.request import RequestKey
 from idstatus_server.engine.draft import Draft
@@ -12,16 +13,15 @@ from idstatus_server.model import Answer, RetryPolicy, Task, message_size, repla
 from idstatus_server.store.base import Needs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTask:
+class NewTask(NamedTuple):
     """What to create. Spans and times are in microseconds; 0 means unset."""
 
     queue: str
     timeout: int
+    labels: dict[str, str]
     payload: bytes = b""
     content_type: str = ""
     priority: int = 0
-    labels: dict[str, str]
     unique_key: str = ""
     delay: int = 0
     run_time: int = 0

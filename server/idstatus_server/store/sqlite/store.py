@@ -21,6 +21,7 @@ from idstatus_server.model import Change, Filter, Mark, Queue, QueueState, Task
 from idstatus_server.store.base import Bodies, Clock, Head, Page, Wake
 from idstatus_server.store.rows import read_change, read_queue, read_task
 from idstatus_server.store.sqlite import duties, listing, opening
+from idstatus_server.store.sqlite.known import Known
 from idstatus_server.store.sqlite.writing import HEAD, SqliteTransaction
 
 # How often, and how long in all, to try when another program holds the file.
@@ -65,6 +66,7 @@ class SqliteStore:
         self._reader = self._writer if in_memory else opening.connect(path)
         self._disk = None if in_memory else ThreadPoolExecutor(1, "commit")
         self._writing = asyncio.Lock()
+        self._known = Known()
         self._clock = clock
         (self.store_id,) = self._reader.execute("SELECT store_id FROM head").fetchone()
 
@@ -111,7 +113,8 @@ class SqliteStore:
             with _translated():
                 await self._begin()
                 try:
-                    yield SqliteTransaction(self._writer, self._commit, self._clock())
+                    now = self._clock()
+                    yield SqliteTransaction(self._writer, self._known, self._commit, now)
                 finally:
                     if self._writer.in_transaction:
                         self._writer.execute("ROLLBACK")
@@ -165,11 +168,17 @@ class SqliteStore:
 
     async def tasks(self, ids: Sequence[str]) -> dict[str, Task]:
         """Return those of the tasks that exist, by id."""
-        return {
-            task_id: read_task(doc)
-            for task_id in ids
-            for (doc,) in self._read("SELECT doc FROM tasks WHERE id = ?", task_id)
-        }
+        found = (self._known.get(task_id) or self._read_task(task_id) for task_id in ids)
+        return {task.id: task for task in found if task}
+
+    def _read_task(self, task_id: str) -> Task | None:
+        rows = self._read("SELECT doc FROM tasks WHERE id = ?", task_id)
+        if not rows:
+            return None
+        task = read_task(rows[0][0])
+        if not self._writing.locked():  # else it may change before the commit tells of it
+            self._known.keep((task,))
+        return task
 
     async def deleted(self, ids: Sequence[str]) -> dict[str, str]:
         """Return those of the ids whose task was deleted, each with its retry."""

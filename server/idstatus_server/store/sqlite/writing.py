@@ -3,9 +3,10 @@
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from idstatus_server.model import Change, Mark, Queue, Task
+from idstatus_server.model import Mark, Queue, Task
 from idstatus_server.store.base import Loaded, Needs, Remembered, Writes
 from idstatus_server.store.rows import (
+    Settled,
     change_columns,
     count_changes,
     document,
@@ -16,6 +17,7 @@ from idstatus_server.store.rows import (
     settle,
     task_columns,
 )
+from idstatus_server.store.sqlite.known import Known
 
 HEAD = """
 SELECT revision, coalesce((SELECT l.time FROM log AS l WHERE l.revision = head.revision), 0),
@@ -51,9 +53,14 @@ class SqliteTransaction:
     """
 
     def __init__(
-        self, db: sqlite3.Connection, run_commit: Callable[[], Awaitable[None]], now: int
+        self,
+        db: sqlite3.Connection,
+        known: Known,
+        run_commit: Callable[[], Awaitable[None]],
+        now: int,
     ) -> None:
         self._db = db
+        self._known = known
         self._run_commit = run_commit
         self.now = now
         revision, changed, _, self.time = db.execute(HEAD).fetchone()
@@ -61,13 +68,13 @@ class SqliteTransaction:
 
     async def load(self, needs: Needs) -> Loaded:
         """Return what the store knows of the needs."""
-        tasks = self._tasks("SELECT doc FROM tasks WHERE id = ?", needs.ids)
+        known = [task for task in map(self._known.get, needs.ids) if task]
+        missing = needs.ids.difference(task.id for task in known)
+        tasks = [*known, *self._tasks("SELECT doc FROM tasks WHERE id = ?", missing)]
         holders = self._tasks("SELECT doc FROM tasks WHERE unique_key = ?", needs.unique_keys)
         return Loaded(
             tasks={task.id: task for task in tasks},
-            used={
-                used for (used,) in self._each("SELECT id FROM used_ids WHERE id = ?", needs.ids)
-            },
+            used={used for (used,) in self._each("SELECT id FROM used_ids WHERE id = ?", missing)},
             key_holders={task.unique_key: task.id for task in holders},
             answers={
                 request_id: Remembered(fingerprint, read_answer(answer))
@@ -98,7 +105,8 @@ class SqliteTransaction:
         self._many("INSERT INTO payloads VALUES (?, ?)", writes.payloads.items())
         self._many(_COPY_PAYLOAD, writes.copies.items())
         self._many("INSERT INTO results VALUES (?, ?)", writes.results.items())
-        self._write_tasks(writes.changes, writes.saved)
+        settled = settle(writes.changes, writes.saved)
+        self._write_tasks(settled)
         self._many(_INSERT_CHANGE, (change_columns(c, writes.time) for c in writes.changes))
         self._many(_ADD_COUNT, count_changes(writes.changes))
         self._write_queues(writes.queues)
@@ -113,10 +121,12 @@ class SqliteTransaction:
             "UPDATE head SET revision = ?, time = ?",
             (self.head.revision + len(writes.changes), writes.time),
         )
+        # Whatever becomes of the commit: until it is known, the database is asked.
+        self._known.forget((*settled.old, *settled.gone))
         await self._run_commit()
+        self._known.keep((*settled.old, *settled.new))
 
-    def _write_tasks(self, changes: Sequence[Change], saved: Sequence[Task]) -> None:
-        settled = settle(changes, saved)
+    def _write_tasks(self, settled: Settled) -> None:
         self._many(_UPDATE_TASK, (task_columns(task) for task in settled.old))
         gone = [(task.seq,) for task in settled.gone]
         self._many("DELETE FROM tasks WHERE seq = ?", gone)
