@@ -7,10 +7,18 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from idstatus.v1 import queue_service_pb2, task_pb2
+from idstatus.v1 import queue_service_pb2, task_pb2, task_service_pb2
 from idstatus_server.lifecycle import Status
 from idstatus_server.limits import SECOND
-from idstatus_server.model import LateReport, Outcome, QueueState, RetryPolicy, Task, Transition
+from idstatus_server.model import (
+    Change,
+    LateReport,
+    Outcome,
+    QueueState,
+    RetryPolicy,
+    Task,
+    Transition,
+)
 from idstatus_server.store.base import Bodies
 
 STATUS, BASIC, FULL = (
@@ -67,6 +75,20 @@ def task(
         if of.status is Status.SUCCESS:
             message.result = result
     return message
+
+
+def change(
+    message: task_service_pb2.TaskChange,
+    of: Change,
+    view: task_pb2.TaskView.ValueType,
+    bodies: Mapping[int, Bodies] | None = None,
+) -> None:
+    """Make a message tell of a change; ``bodies`` as for ``task``."""
+    message.type = number(of.kind)
+    _set_status(message.id_status, of.task)
+    message.previous_status = number(of.before.status if of.before else None)
+    if view != STATUS:
+        message.task.CopyFrom(task(of.task, view, bodies))
 
 
 # What follows sets fields one by one, and only those that are not at their default: it takes

@@ -8,6 +8,7 @@ stream ends are finished first: what was claimed must reach the runner.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 from idstatus.v1 import runner_service_pb2 as pb
@@ -21,7 +22,7 @@ from idstatus_server.rpc.claiming import Claiming, lease_duration, wanted_queues
 from idstatus_server.rpc.dispatch import Context, check_parsed
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.listing import MAX_ANSWER
-from idstatus_server.rpc.watching import send
+from idstatus_server.rpc.outlet import Outlet
 from idstatus_server.watch import Hub
 
 # Messages of one runner that are worked on at once, so that they share commits.
@@ -265,10 +266,11 @@ class RunSession:
         self._to_write.set()
 
     async def _write(self) -> None:
-        while self._outgoing or not self._stopping:
-            if not self._outgoing:
-                self._to_write.clear()
-                await self._to_write.wait()
-                continue
-            await send(self._context, self._outgoing.popleft(), self._patience)
-            self._written.set()
+        with closing(Outlet(self._context, self._patience)) as outlet:
+            while self._outgoing or not self._stopping:
+                if not self._outgoing:
+                    self._to_write.clear()
+                    await self._to_write.wait()
+                    continue
+                await outlet.send(self._outgoing.popleft())
+                self._written.set()

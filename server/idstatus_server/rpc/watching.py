@@ -1,43 +1,23 @@
 """WatchTasks and WaitTask: the streams of a watch, encoded once for all who see the same."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import groupby
 
-from google.protobuf.message import Message
-
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
-from idstatus_server.errors import TaskNotFoundError, WatcherTooSlowError
+from idstatus_server.errors import TaskNotFoundError
 from idstatus_server.limits import SECOND
 from idstatus_server.model import Change, Kind
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.listing import MAX_ANSWER
+from idstatus_server.rpc.outlet import Outlet
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.watch import Batch, Position, Watch, WatchOptions
-from idstatus_server.watch.feed import Feeds
-
-_log = logging.getLogger(__name__)
-
-
-async def send(context: Context, message: Message | bytes, patience: float) -> None:
-    """Write one message of a stream, or give up on a peer that takes nothing.
-
-    Raises:
-        WatcherTooSlowError: the peer took nothing for ``patience`` seconds.
-    """
-    try:
-        async with asyncio.timeout(patience):
-            await context.write(message)
-    except TimeoutError:
-        _log.warning("a stream is ended: its client takes nothing for %g s", patience)
-        raise WatcherTooSlowError(
-            f"nothing was taken from the stream for {patience:g} s", seconds=f"{patience:g}"
-        ) from None
+from idstatus_server.watch.feed import Delivery, Feeds
 
 
 class Watching:
@@ -65,6 +45,7 @@ class Watching:
         )
         fields.check()
         watch = Watch(self._hub, self._feeds, options)
+        outlet = Outlet(context, self._patience.slow_watcher)
         try:
             await watch.start()
             done = False
@@ -72,9 +53,10 @@ class Watching:
             while not done:
                 batch = await watch.next(bookmarks / SECOND)
                 async for message in self._messages(batch, view, position):
-                    await send(context, message, self._patience.slow_watcher)
+                    await outlet.send(message)
                 done, position = batch.done, batch.position
         finally:
+            outlet.close()
             watch.close()
 
     def _options(self, fields: Fields, request: pb.WatchTasksRequest) -> WatchOptions:
@@ -100,34 +82,59 @@ class Watching:
         self, batch: Batch, view: task_pb2.TaskView.ValueType, before: Position | None
     ) -> AsyncIterator[bytes]:
         """Encode a batch in as many messages as its size asks for, most often one."""
-        shared = batch.shared.encoded if batch.shared and view != encode.FULL else {}
-        if view in shared:
-            yield shared[view]
+        if view == encode.FULL or not batch.deliveries:
+            async for message in self._divided(batch, view, before):
+                yield message
             return
-        token = self._tokens.resume(before) if before else ""
-        parts = Parts(token)
+        # Messages in a row parse as one, with the changes of all and the last one's token
+        # (protobuf.dev, Encoding: Last One Wins).
+        pieces: list[bytes] = []
+        for delivery in batch.deliveries:
+            piece = self._encoded(delivery, view)
+            if pieces and (not piece or sum(map(len, pieces)) + len(piece) > MAX_ANSWER):
+                yield b"".join(pieces)
+                pieces = []
+            if piece:
+                pieces.append(piece)
+            else:
+                alone = Batch(delivery.changes, Position(delivery.mark))
+                async for message in self._divided(alone, view, before):
+                    yield message
+            before = Position(delivery.mark)
+        if pieces:
+            yield b"".join(pieces)
+
+    def _encoded(self, delivery: Delivery, view: task_pb2.TaskView.ValueType) -> bytes:
+        """Encode a delivery once for all who are sent it; empty if one message cannot hold it."""
+        encoded = delivery.encoded.get(view)
+        if encoded is None:
+            token = self._tokens.resume(Position(delivery.mark))
+            message = pb.WatchTasksResponse(resume_token=token)
+            for change in delivery.changes:
+                encode.change(message.changes.add(), change, view)
+            encoded = b"" if message.ByteSize() > MAX_ANSWER else message.SerializeToString()
+            delivery.encoded[view] = encoded
+        return encoded
+
+    async def _divided(
+        self, batch: Batch, view: task_pb2.TaskView.ValueType, before: Position | None
+    ) -> AsyncIterator[bytes]:
+        """Encode a batch for one watcher alone."""
+        parts = Parts(self._tokens.resume(before) if before else "")
         for _, unit in groupby(batch.changes, key=lambda change: change.unit):
             changes = list(unit)
             encoded = [await self._change(change, view) for change in changes]
-            token = self._tokens.resume(_position(changes[-1], batch))
-            for message in parts.add(encoded, token):
+            for message in parts.add(encoded, self._tokens.resume(_position(changes[-1], batch))):
                 yield message
-        last = parts.rest(
+        yield parts.rest(
             self._tokens.resume(batch.position), snapshot_complete=batch.snapshot_complete
         )
-        if parts.whole:
-            shared[view] = last
-        yield last
 
     async def _change(self, change: Change, view: task_pb2.TaskView.ValueType) -> pb.TaskChange:
         bodies = await self._store.bodies((change.task.seq,)) if view == encode.FULL else {}
-        before = change.before
-        return pb.TaskChange(
-            type=encode.number(change.kind),
-            id_status=encode.id_status(change.task),
-            previous_status=encode.number(before.status if before else None),
-            task=encode.task(change.task, view, bodies) if view != encode.STATUS else None,
-        )
+        message = pb.TaskChange()
+        encode.change(message, change, view, bodies)
+        return message
 
     async def wait_task(self, request: pb.WaitTaskRequest, context: Context) -> pb.WaitTaskResponse:
         """Wait until a task is terminal, or the wait is over."""
@@ -175,7 +182,6 @@ class Parts:
     """
 
     def __init__(self, token: str) -> None:
-        self.whole = True
         self._token = token
         self._changes: list[pb.TaskChange] = []
         self._room = MAX_ANSWER
@@ -200,5 +206,5 @@ class Parts:
 
     def _flush(self) -> bytes:
         message = pb.WatchTasksResponse(changes=self._changes, resume_token=self._token)
-        self.whole, self._changes, self._room = False, [], MAX_ANSWER
+        self._changes, self._room = [], MAX_ANSWER
         return message.SerializeToString()

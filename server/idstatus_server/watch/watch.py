@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from idstatus_server.alarm import Alarm
 from idstatus_server.errors import (
     DomainError,
     RevisionInFutureError,
@@ -48,14 +49,14 @@ class Position(NamedTuple):
 class Batch(NamedTuple):
     """What comes next, and where the watch then is. No changes: a bookmark.
 
-    ``shared`` is the delivery that this is, whole, if many watchers get the same.
+    ``deliveries`` are what a live watch was handed, whose matches the changes are.
     """
 
     changes: Sequence[Change]
     position: Position
     snapshot_complete: bool = False
     done: bool = False
-    shared: Delivery | None = None
+    deliveries: Sequence[Delivery] = ()
 
 
 class WatchOptions(NamedTuple):
@@ -90,7 +91,9 @@ class Watch:
         self._buffered = 0
         self._wake: asyncio.Future[None] | None = None
         self._ended: DomainError | None = None
-        self._dies = asyncio.get_running_loop().time() + options.max_age
+        self._loop = asyncio.get_running_loop()
+        self._alarm = Alarm(self._wake_up)
+        self._dies = self._loop.time() + options.max_age
 
     async def start(self) -> None:
         """Check where to start from.
@@ -116,26 +119,24 @@ class Watch:
         Raises:
             DomainError: the watch has ended; it can be resumed from the last position.
         """
-        ends = asyncio.get_running_loop().time() + patience
+        ends = self._loop.time() + patience
         while True:
             self._check()
-            batch = await self._advance(ends)
+            batch = self._take() if self._feed else await self._advance(ends)
             if batch:
                 return batch
             self._check()  # it may have ended since, and would not be woken again
-            until = min(ends, self._dies)
-            news = await self._sleep(until)
-            # A watch that has just fallen behind must catch up first.
-            if not news and until == ends and self._feed:
+            if self._feed and self._loop.time() >= ends:
                 self._position = Position(self._hub.newest)
                 return Batch((), self._position)
+            await self._sleep(min(ends, self._dies))
 
     def _check(self) -> None:
         """Raise what ends the watch: the hub's end, or its own age."""
         self._hub.check()
         if self._ended:
             raise self._ended
-        if asyncio.get_running_loop().time() >= self._dies:
+        if self._loop.time() >= self._dies:
             raise StreamAgedError
 
     async def _reach(self) -> None:
@@ -148,18 +149,16 @@ class Watch:
         """Let others run amid a long search; tell whether it is time for a bookmark."""
         await asyncio.sleep(0)
         self._check()
-        return asyncio.get_running_loop().time() >= ends
+        return self._loop.time() >= ends
 
     async def _advance(self, ends: float) -> Batch | None:
-        """Return what there is to send, or None if a live watch has nothing."""
+        """Return what there is to send, or None once the watch is live."""
         if self._snapshot:
             return await self._next_page(ends)
         if not self._greeted:
             self._greeted = True
             return Batch((), self._position)
-        if self._feed is None:
-            return await self._catch_up(ends)
-        return self._take()
+        return await self._catch_up(ends)
 
     # -- snapshot
 
@@ -268,24 +267,19 @@ class Watch:
         self._buffer.clear()
         self._buffered = 0
         self._position = Position(deliveries[-1].mark)
-        done = self._selection.done
-        if len(deliveries) == 1:
-            (only,) = deliveries
-            return Batch(only.changes, self._position, done=done, shared=only)
         changes = [change for delivery in deliveries for change in delivery.changes]
-        return Batch(changes, self._position, done=done)
+        done = self._selection.done
+        return Batch(changes, self._position, done=done, deliveries=deliveries)
 
-    async def _sleep(self, until: float) -> bool:
-        """Wait for news; tell whether there are any."""
-        self._wake = asyncio.get_running_loop().create_future()
+    async def _sleep(self, until: float) -> None:
+        """Wait for news, but no longer than until then."""
+        self._wake = self._loop.create_future()
+        self._alarm.set(until)
         try:
-            async with asyncio.timeout_at(until):
-                await self._wake
-        except TimeoutError:
-            return bool(self._buffer)
+            await self._wake
         finally:
             self._wake = None
-        return True
+            self._alarm.off()
 
     def _wake_up(self) -> None:
         if self._wake and not self._wake.done():
@@ -300,5 +294,6 @@ class Watch:
 
     def close(self) -> None:
         """Let go of everything."""
+        self._alarm.close()
         self._hub.detach(self)
         self._leave_feed()

@@ -1,0 +1,56 @@
+"""What is written to a stream, and how long its client may take to take it."""
+
+import asyncio
+import logging
+
+from google.protobuf.message import Message
+
+from idstatus_server.alarm import Alarm
+from idstatus_server.errors import WatcherTooSlowError
+from idstatus_server.rpc.dispatch import Context
+
+_log = logging.getLogger(__name__)
+
+
+class Outlet:
+    """Writes messages, and gives up on a peer that takes nothing for ``patience`` seconds."""
+
+    def __init__(self, context: Context, patience: float) -> None:
+        self._context = context
+        self._patience = patience
+        self._alarm = Alarm(self._give_up)
+        self._writer: asyncio.Task[object] | None = None
+        self._late = False
+
+    async def send(self, message: Message | bytes) -> None:
+        """Write one message.
+
+        Raises:
+            WatcherTooSlowError: the peer took nothing.
+        """
+        self._writer = asyncio.current_task()
+        self._alarm.set(asyncio.get_running_loop().time() + self._patience)
+        try:
+            await self._context.write(message)
+        except asyncio.CancelledError:
+            if self._late and self._writer and not self._writer.uncancel():
+                raise self._too_slow() from None
+            raise
+        finally:
+            self._alarm.off()
+
+    def close(self) -> None:
+        """Let go of the timer."""
+        self._alarm.close()
+
+    def _give_up(self) -> None:
+        if self._writer:
+            self._late = True
+            self._writer.cancel()
+
+    def _too_slow(self) -> WatcherTooSlowError:
+        seconds = f"{self._patience:g}"
+        _log.warning("a stream is ended: its client takes nothing for %s s", seconds)
+        return WatcherTooSlowError(
+            f"nothing was taken from the stream for {seconds} s", seconds=seconds
+        )
