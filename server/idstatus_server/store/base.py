@@ -158,7 +158,7 @@ class Reader(Protocol):
     async def find(self, wanted: Filter, page: Page) -> list[Task]:
         """Return the next tasks that *may* match; the caller filters for good.
 
-        The cost does not grow with the tasks of other queues and statuses.
+        The cost does not grow with the tasks of other queues and statuses, nor of these.
         """
         ...
 
@@ -189,10 +189,6 @@ class Reader(Protocol):
 
     async def queue(self, name: str) -> QueueState | None:
         """Return a queue, or None if no task was ever created in it."""
-        ...
-
-    async def counts(self) -> dict[str, dict[Status, int]]:
-        """Return how many tasks there are by queue and status; zeros are left out."""
         ...
 
 

@@ -1,21 +1,31 @@
-"""Lists of tasks: as they stand, and as they stood."""
+"""Lists of tasks, as they stand and as they stood, and of queues."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Filter, Mark, Task
+from idstatus_server.model import Filter, Mark, QueueState, Task
 from idstatus_server.store import rows
 from idstatus_server.store.base import Page
-from idstatus_server.store.rows import matching_pairs, read_task
+from idstatus_server.store.rows import read_queue_state, read_task
 
+# Of each pair of queue and status that has tasks the next one, from an index. A page never needs
+# more pairs than tasks; of these the next tasks, and then the first of all.
 _BY_PAIR = """
-SELECT t.doc FROM unnest($4::text[], $5::smallint[]) AS pair (queue, status), LATERAL (
+WITH pairs AS (
+  SELECT c.queue, c.status FROM idstatus.counts AS c, LATERAL (
+    SELECT seq FROM idstatus.tasks
+    WHERE queue = c.queue AND status = c.status AND seq > $1 AND seq < $2
+    ORDER BY seq {order} LIMIT 1) AS next
+  WHERE c.tasks > 0 AND c.status = ANY($4::smallint[]) {in_queues}
+  ORDER BY next.seq {order} LIMIT $3)
+SELECT t.doc FROM pairs, LATERAL (
   SELECT seq, doc FROM idstatus.tasks
-  WHERE queue = pair.queue AND status = pair.status AND seq > $1 AND seq < $2
+  WHERE queue = pairs.queue AND status = pairs.status AND seq > $1 AND seq < $2
   ORDER BY seq {order} LIMIT $3) AS t
 ORDER BY t.seq {order} LIMIT $3"""
+_IN_QUEUES = "AND c.queue = ANY($5::text[])"
 _ALL = "SELECT doc FROM idstatus.tasks WHERE seq > $1 AND seq < $2 ORDER BY seq {order} LIMIT $3"
 _CHAIN = """
 SELECT doc FROM idstatus.tasks WHERE (root_id = $4 OR id = $4) AND seq > $1 AND seq < $2
@@ -33,18 +43,33 @@ WHERE n.seq <= $1"""
 _MARK = """
 SELECT revision, compacted, (SELECT l.time FROM idstatus.log AS l WHERE l.revision = $1)
 FROM idstatus.head"""
+# Of the task queued first: the first of each priority come from an index.
+_QUEUES = """
+SELECT q.doc, (
+  SELECT coalesce(json_object_agg(status, tasks)::text, '{{}}')
+  FROM idstatus.counts WHERE queue = q.name), (
+  SELECT t.doc FROM generate_series(0, 9) AS p (priority), LATERAL (
+    SELECT doc, queued_revision FROM idstatus.tasks
+    WHERE queue = q.name AND status = 2 AND priority = p.priority
+    ORDER BY queued_revision LIMIT 1) AS t
+  ORDER BY t.queued_revision LIMIT 1)
+FROM idstatus.queues AS q WHERE {which}"""
+_NEXT, _NAMED = "name > $1 ORDER BY name LIMIT $2", "name = $1"
 # Two subqueries: each is one step in the index, where both at once would be a scan.
 _BOUNDS = "SELECT (SELECT min(seq) FROM idstatus.tasks), (SELECT max(seq) + 1 FROM idstatus.tasks)"
 _PAST_ALL = 1 << 62
 
 
-async def counts(db: Any) -> dict[str, dict[Status, int]]:
-    """Return how many tasks there are by queue and status; zeros are left out."""
-    found: dict[str, dict[Status, int]] = {}
-    for queue, status, tasks in await db.fetch("SELECT queue, status, tasks FROM idstatus.counts"):
-        if tasks:
-            found.setdefault(queue, {})[Status(status)] = tasks
-    return found
+async def queues(db: Any, after: str, limit: int) -> list[QueueState]:
+    """Return the next queues by name."""
+    rows = await db.fetch(_QUEUES.format(which=_NEXT), after, limit)
+    return [read_queue_state(row) for row in rows]
+
+
+async def queue(db: Any, name: str) -> QueueState | None:
+    """Return a queue."""
+    rows = await db.fetch(_QUEUES.format(which=_NAMED), name)
+    return read_queue_state(rows[0]) if rows else None
 
 
 async def find(db: Any, wanted: Filter, page: Page) -> list[Task]:
@@ -60,12 +85,15 @@ async def find(db: Any, wanted: Filter, page: Page) -> list[Task]:
         bounds.append(wanted.root_id)
     elif wanted.queues or wanted.statuses:
         sql = _BY_PAIR
-        pairs = matching_pairs(await counts(db), wanted)
-        bounds += [[queue for queue, _ in pairs], [status for _, status in pairs]]
+        bounds.append(list(wanted.statuses or Status))
+        bounds += [list(wanted.queues)] if wanted.queues else []
     else:
         sql = _ALL
-    order = "DESC" if page.newest_first else "ASC"
-    return [read_task(row[0]) for row in await db.fetch(sql.format(order=order), *bounds)]
+    sql = sql.format(
+        order="DESC" if page.newest_first else "ASC",
+        in_queues=_IN_QUEUES if wanted.queues else "",
+    )
+    return [read_task(row[0]) for row in await db.fetch(sql, *bounds)]
 
 
 async def find_at(db: Any, revision: int, wanted: Filter, page: Page) -> tuple[list[Task], int]:

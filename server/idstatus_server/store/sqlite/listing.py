@@ -1,22 +1,32 @@
-"""Lists of tasks: as they stand, and as they stood."""
+"""Lists of tasks, as they stand and as they stood, and of queues."""
 
 import sqlite3
 from collections.abc import Sequence
 
 from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Filter, Mark, Task
+from idstatus_server.model import Filter, Mark, QueueState, Task
 from idstatus_server.store import rows
 from idstatus_server.store.base import Page
-from idstatus_server.store.rows import document, matching_pairs, read_task
+from idstatus_server.store.rows import document, read_queue_state, read_task
 
-# For each pair of queue and status its next tasks, from an index; then the first of all.
+# Of each pair of queue and status that has tasks the next one, from an index. A page never needs
+# more pairs than tasks; of these the next tasks, and then the first of all.
 _BY_PAIR = """
-SELECT t.doc FROM json_each(:pairs) AS pair JOIN tasks AS t ON t.seq IN (
+WITH pairs AS (
+  SELECT c.queue, c.status, (
+    SELECT seq FROM tasks
+    WHERE queue = c.queue AND status = c.status AND seq > :low AND seq < :high
+    ORDER BY seq {order} LIMIT 1) AS next
+  FROM counts AS c
+  WHERE tasks > 0 AND status IN (SELECT value FROM json_each(:statuses)) {in_queues}
+  ORDER BY next {order} NULLS LAST LIMIT :limit)
+SELECT t.doc FROM pairs JOIN tasks AS t ON t.seq IN (
   SELECT seq FROM tasks
-  WHERE queue = pair.value ->> 0 AND status = pair.value ->> 1 AND seq > :low AND seq < :high
+  WHERE queue = pairs.queue AND status = pairs.status AND seq > :low AND seq < :high
   ORDER BY seq {order} LIMIT :limit)
 ORDER BY t.seq {order} LIMIT :limit"""
+_IN_QUEUES = "AND queue IN (SELECT value FROM json_each(:queues))"
 _ALL = """
 SELECT doc FROM tasks WHERE seq > :low AND seq < :high ORDER BY seq {order} LIMIT :limit"""
 _CHAIN = """
@@ -29,6 +39,17 @@ WHERE revision > :revision AND seq > :after AND seq <= :end
 GROUP BY seq ORDER BY seq LIMIT :limit"""
 _FIRST_CHANGE = """
 SELECT before FROM log WHERE seq = ? AND revision > ? ORDER BY revision LIMIT 1"""
+# Of the task queued first: the first of each priority come from an index.
+_QUEUES = """
+SELECT q.doc, (
+  SELECT json_group_object(CAST(status AS TEXT), tasks) FROM counts WHERE queue = q.name), (
+  SELECT t.doc FROM json_each('[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]') AS p CROSS JOIN tasks AS t
+  ON t.seq = (
+    SELECT seq FROM tasks WHERE queue = q.name AND status = 2 AND priority = p.value
+    ORDER BY queued_revision LIMIT 1)
+  ORDER BY t.queued_revision LIMIT 1)
+FROM queues AS q WHERE {which}"""
+_NEXT, _NAMED = "name > ? ORDER BY name LIMIT ?", "name = ?"
 # Two subqueries: each is one step in the index, where both at once would be a scan.
 _BOUNDS = "SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) + 1 FROM tasks)"
 _PAST_ALL = 1 << 62
@@ -36,13 +57,17 @@ _MARK = """
 SELECT revision, compacted, (SELECT l.time FROM log AS l WHERE l.revision = ?) FROM head"""
 
 
-def counts(db: sqlite3.Connection) -> dict[str, dict[Status, int]]:
-    """Return how many tasks there are by queue and status; zeros are left out."""
-    found: dict[str, dict[Status, int]] = {}
-    for queue, status, tasks in db.execute("SELECT queue, status, tasks FROM counts"):
-        if tasks:
-            found.setdefault(queue, {})[Status(status)] = tasks
-    return found
+def queues(db: sqlite3.Connection, after: str, limit: int) -> list[QueueState]:
+    """Return the next queues by name."""
+    return [
+        read_queue_state(row) for row in db.execute(_QUEUES.format(which=_NEXT), (after, limit))
+    ]
+
+
+def queue(db: sqlite3.Connection, name: str) -> QueueState | None:
+    """Return a queue."""
+    row = db.execute(_QUEUES.format(which=_NAMED), (name,)).fetchone()
+    return read_queue_state(row) if row else None
 
 
 def find(db: sqlite3.Connection, wanted: Filter, page: Page) -> list[Task]:
@@ -58,11 +83,15 @@ def find(db: sqlite3.Connection, wanted: Filter, page: Page) -> list[Task]:
         bounds["root"] = wanted.root_id
     elif wanted.queues or wanted.statuses:
         sql = _BY_PAIR
-        bounds["pairs"] = document(matching_pairs(counts(db), wanted))
+        bounds["queues"] = document(wanted.queues)
+        bounds["statuses"] = document(wanted.statuses or list(Status))
     else:
         sql = _ALL
-    order = "DESC" if page.newest_first else "ASC"
-    return [read_task(doc) for (doc,) in db.execute(sql.format(order=order), bounds)]
+    sql = sql.format(
+        order="DESC" if page.newest_first else "ASC",
+        in_queues=_IN_QUEUES if wanted.queues else "",
+    )
+    return [read_task(doc) for (doc,) in db.execute(sql, bounds)]
 
 
 def find_at(
