@@ -7,6 +7,7 @@ from store.author import Author
 
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Filter, Kind, Task
+from idstatus_server.store import rows
 from idstatus_server.store.base import Page
 from idstatus_server.store.sqlite import SqliteStore
 
@@ -79,3 +80,15 @@ async def test_a_page_of_queues_does_not_read_what_waits_in_them(grown: Grown) -
     before = await grown.cost(lambda: grown.store.queues("", 10))
     await grown.grow(names(100), 20)
     assert await grown.cost(lambda: grown.store.queues("", 10)) <= before + 1
+
+
+async def test_a_page_of_the_past_costs_the_same_however_much_has_changed_since(
+    grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "LOOK_AT", 100)
+    wanted = Filter(queues=frozenset({"none"}))
+    past = (await grown.grow(["q"], 2000))[-1].revision
+    await grown.grow(["q"], 200)
+    before = await grown.cost(lambda: grown.store.find_at(past, wanted, Page()))
+    await grown.grow(["q"], 1700)
+    assert await grown.cost(lambda: grown.store.find_at(past, wanted, Page())) <= before + 1

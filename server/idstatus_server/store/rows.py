@@ -10,6 +10,9 @@ from idstatus_server.errors import RevisionCompactedError, RevisionInFutureError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Answer, Change, Kind, Mark, Queue, QueueState, Task
 
+# Rows of the log that one page of the past looks at, about: some milliseconds of a database's time.
+LOOK_AT = 5000
+
 _encoder = msgspec.json.Encoder()
 read_task = msgspec.json.Decoder(Task).decode
 read_queue = msgspec.json.Decoder(Queue).decode

@@ -34,6 +34,9 @@ ORDER BY seq {order} LIMIT $3"""
 _FIRST_CHANGES = """
 SELECT DISTINCT ON (seq) seq, before FROM idstatus.log
 WHERE revision > $1 AND seq > $2 AND seq <= $3 ORDER BY seq, revision LIMIT $4"""
+# Where a page ends that looks at so many rows of the log, task by task.
+_REACH = """
+SELECT seq FROM idstatus.log WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT 1 OFFSET $3"""
 _AT = """
 SELECT n.id, coalesce((SELECT before FROM idstatus.log WHERE seq = n.seq AND revision > $1
                        ORDER BY revision LIMIT 1), n.doc)
@@ -72,9 +75,10 @@ async def queue(db: Any, name: str) -> QueueState | None:
     return read_queue_state(rows[0]) if rows else None
 
 
-async def find(db: Any, wanted: Filter, page: Page) -> list[Task]:
-    """Return the next tasks that may match."""
+async def find(db: Any, wanted: Filter, page: Page, last: int = _PAST_ALL) -> list[Task]:
+    """Return the next tasks that may match, up to the ``seq`` that is to be the last."""
     low, high = await _span(db, wanted)
+    high = min(high, last + 1)
     if page.after and page.newest_first:
         high = min(high, page.after)
     elif page.after:
@@ -98,17 +102,20 @@ async def find(db: Any, wanted: Filter, page: Page) -> list[Task]:
 
 async def find_at(db: Any, revision: int, wanted: Filter, page: Page) -> tuple[list[Task], int]:
     """Return tasks as they stood at a revision, and the ``seq`` to go on from."""
-    await check_revision(db, revision)
-    now = await find(db, wanted, Page(page.after, page.limit))
-    now = [task for task in now if task.seq <= revision]
-    more = len(now) == page.limit
-    end = now[-1].seq if more else revision
+    changes = await check_revision(db, revision) - revision
+    end = revision
+    if changes > rows.LOOK_AT:  # too many to walk for each page: it ends with as many log rows
+        reach = await db.fetchval(_REACH, page.after, revision, rows.LOOK_AT)
+        end = reach or end
+    now = await find(db, wanted, Page(page.after, page.limit), end)
+    if len(now) == page.limit:
+        end = now[-1].seq
     changed = await db.fetch(_FIRST_CHANGES, revision, page.after, end, page.limit)
     if len(changed) == page.limit:  # perhaps there are more: the page ends with these
-        more, end = True, changed[-1][0]
+        end = changed[-1][0]
     found = {task.seq: task for task in now if task.revision <= revision and task.seq <= end}
     found |= {seq: read_task(before) for seq, before in changed if before}
-    return [found[seq] for seq in sorted(found)], end if more else 0
+    return [found[seq] for seq in sorted(found)], end if end < revision else 0
 
 
 async def tasks_at(db: Any, revision: int, ids: Sequence[str]) -> dict[str, Task]:
@@ -123,11 +130,12 @@ async def check_mark(db: Any, mark: Mark) -> None:
     rows.check_mark(mark, *await db.fetchrow(_MARK, mark.revision))
 
 
-async def check_revision(db: Any, revision: int) -> None:
-    """Refuse a revision older than the log."""
-    oldest = await db.fetchval("SELECT compacted FROM idstatus.head")
+async def check_revision(db: Any, revision: int) -> int:
+    """Return the log's newest revision, or refuse one older than the log."""
+    head, oldest = await db.fetchrow("SELECT revision, compacted FROM idstatus.head")
     if revision < oldest:
         raise RevisionCompactedError(revision, oldest)
+    return int(head)
 
 
 async def _span(db: Any, wanted: Filter) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from idstatus_server.store import rows
 from idstatus_server.store.base import Page
 from idstatus_server.store.rows import document, read_queue_state, read_task
 
+_PAST_ALL = 1 << 62
 # Of each pair of queue and status that has tasks the next one, from an index. A page never needs
 # more pairs than tasks; of these the next tasks, and then the first of all.
 _BY_PAIR = """
@@ -37,6 +38,10 @@ _FIRST_CHANGES = """
 SELECT seq, before, min(revision) FROM log {how}
 WHERE revision > :revision AND seq > :after AND seq <= :end
 GROUP BY seq ORDER BY seq LIMIT :limit"""
+# Where a page ends that looks at so many rows of the log, task by task.
+_REACH = """
+SELECT seq FROM log INDEXED BY log_by_task WHERE seq > ? AND seq <= ?
+ORDER BY seq LIMIT 1 OFFSET ?"""
 _FIRST_CHANGE = """
 SELECT before FROM log WHERE seq = ? AND revision > ? ORDER BY revision LIMIT 1"""
 # Of the task queued first: the first of each priority come from an index.
@@ -52,7 +57,6 @@ FROM queues AS q WHERE {which}"""
 _NEXT, _NAMED = "name > ? ORDER BY name LIMIT ?", "name = ?"
 # Two subqueries: each is one step in the index, where both at once would be a scan.
 _BOUNDS = "SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) + 1 FROM tasks)"
-_PAST_ALL = 1 << 62
 _MARK = """
 SELECT revision, compacted, (SELECT l.time FROM log AS l WHERE l.revision = ?) FROM head"""
 
@@ -70,9 +74,10 @@ def queue(db: sqlite3.Connection, name: str) -> QueueState | None:
     return read_queue_state(row) if row else None
 
 
-def find(db: sqlite3.Connection, wanted: Filter, page: Page) -> list[Task]:
-    """Return the next tasks that may match."""
+def find(db: sqlite3.Connection, wanted: Filter, page: Page, last: int = _PAST_ALL) -> list[Task]:
+    """Return the next tasks that may match, up to the ``seq`` that is to be the last."""
     low, high = _span(db, wanted)
+    high = min(high, last + 1)
     if page.after and page.newest_first:
         high = min(high, page.after)
     elif page.after:
@@ -98,20 +103,25 @@ def find_at(
     db: sqlite3.Connection, revision: int, wanted: Filter, page: Page
 ) -> tuple[list[Task], int]:
     """Return tasks as they stood at a revision, and the ``seq`` to go on from."""
-    head = check_revision(db, revision)
-    now = find(db, wanted, Page(page.after, page.limit))
-    now = [task for task in now if task.seq <= revision]
-    more = len(now) == page.limit
-    end = now[-1].seq if more else revision
+    changes = check_revision(db, revision) - revision
+    end = revision
+    if changes > rows.LOOK_AT:  # too many to walk for each page: it ends with as many log rows
+        reach = db.execute(_REACH, (page.after, revision, rows.LOOK_AT)).fetchone()
+        end = reach[0] if reach else end
+    now = find(db, wanted, Page(page.after, page.limit), end)
+    if len(now) == page.limit:
+        end = now[-1].seq
     # Walk whichever is shorter: the changes since then, or the tasks of this page.
-    how = "NOT INDEXED" if head - revision < end - page.after else "INDEXED BY log_by_task"
+    how = (
+        "NOT INDEXED" if changes < min(end - page.after, rows.LOOK_AT) else "INDEXED BY log_by_task"
+    )
     bounds = {"revision": revision, "after": page.after, "end": end, "limit": page.limit}
     changed = db.execute(_FIRST_CHANGES.format(how=how), bounds).fetchall()
     if len(changed) == page.limit:  # perhaps there are more: the page ends with these
-        more, end = True, changed[-1][0]
+        end = changed[-1][0]
     found = {task.seq: task for task in now if task.revision <= revision and task.seq <= end}
     found |= {seq: read_task(before) for seq, before, _ in changed if before}
-    return [found[seq] for seq in sorted(found)], end if more else 0
+    return [found[seq] for seq in sorted(found)], end if end < revision else 0
 
 
 def tasks_at(db: sqlite3.Connection, revision: int, ids: Sequence[str]) -> dict[str, Task]:
