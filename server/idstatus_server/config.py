@@ -231,7 +231,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     add("max-delay", span, "365d", "Longest delay of a task.")
     add("max-timeout", span, "30d", "Longest timeout of a task.")
     add("max-wait", span, "5m", "Longest wait of a long poll; more is lowered to it.")
-    add("max-in-flight", _count, "10000", "Most calls at once.")
-    add("max-watches", _count, "20000", "Most streams at once.")
+    add("max-in-flight", _count, "10000", "Most calls at once, but for those that only wait.")
+    add("max-watches", _count, "20000", "Most streams, and calls that wait, at once.")
     add("max-pending-writes", _count, "50000", "Most writes that wait for a commit.")
     return parser

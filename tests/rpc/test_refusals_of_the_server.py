@@ -10,7 +10,19 @@ from typing import Any
 
 import pytest
 from grpc_health.v1 import health_pb2
-from rpc.wire import PATIENCE, Api, Refusal, lease, outcome, refused, report, seconds, span, until
+from rpc.wire import (
+    PATIENCE,
+    Api,
+    Refusal,
+    lease,
+    names,
+    outcome,
+    refused,
+    report,
+    seconds,
+    span,
+    until,
+)
 
 from harness import ServerProcess
 from idstatus.v1 import runner_service_pb2 as r
@@ -42,42 +54,67 @@ async def admitted(api: Api) -> bool:
     return isinstance(first, t.WatchTasksResponse)
 
 
+@pytest.mark.sqlite
 async def test_one_call_too_many_is_refused(start_server: Start, queue: str) -> None:
-    async with Api.at(start_server("--max-in-flight", "1").address) as api:
-        first = await api.create(queue)
-        waiting, refusal = await fill_up(api, first.id)
-        assert refusal.kind == ("RESOURCE_EXHAUSTED", "OVERLOADED")
-        assert refusal.metadata == {"limit": "1"}
-        assert refusal.retry_after is not None
-        watch = api.tasks.WatchTasks(t.WatchTasksRequest())  # streams are not calls
-        assert (await watch.read()).resume_token
-        watch.cancel()
-        waiting.cancel()
+    server = start_server("--max-in-flight", "1")
+    async with Api.at(server.address) as api:
+        with locked(server):
+            creating, refusal = await fill_up(api, queue)
+            assert refusal.kind == ("RESOURCE_EXHAUSTED", "OVERLOADED")
+            assert refusal.metadata == {"limit": "1"}
+            assert refusal.retry_after is not None
+            watch = api.tasks.WatchTasks(t.WatchTasksRequest())  # streams are not calls
+            assert (await watch.read()).resume_token
+            watch.cancel()
+        assert (await creating).queue == queue
 
 
-async def fill_up(api: Api, task_id: str) -> tuple[asyncio.Task[Any], Refusal]:
-    """Let one call wait in the only place there is; return it and the refusal of another."""
-    calls = {asyncio.create_task(outcome(api.wait(task_id, 30))) for _ in range(2)}
-    refused, (waiting,) = await asyncio.wait(
+async def fill_up(api: Api, queue: str) -> tuple[asyncio.Task[Any], Refusal]:
+    """Let one call take the only place there is; return it and the refusal of another."""
+    calls = {asyncio.create_task(outcome(api.create(queue))) for _ in range(2)}
+    refused, (creating,) = await asyncio.wait(
         calls, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED
     )
     answer = refused.pop().result()
     assert isinstance(answer, Refusal)
-    return waiting, answer
+    return creating, answer
 
 
+@pytest.mark.sqlite
 async def test_a_full_server_still_answers_at_once(start_server: Start, queue: str) -> None:
     server = start_server("--max-in-flight", "1", "--max-watches", "1")
     async with Api.at(server.address) as api:
-        task = await api.create(queue)
         watch = api.tasks.WatchTasks(t.WatchTasksRequest())
         await watch.read()
-        waiting, refusal = await fill_up(api, task.id)
-        assert refusal.reason == "OVERLOADED"
-        health = await api.health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
-        assert health.status == health_pb2.HealthCheckResponse.SERVING
-        waiting.cancel()
+        with locked(server):
+            creating, refusal = await fill_up(api, queue)
+            assert refusal.reason == "OVERLOADED"
+            health = await api.health.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+            assert health.status == health_pb2.HealthCheckResponse.SERVING
+        await creating
         watch.cancel()
+
+
+async def test_calls_that_wait_take_the_places_of_streams(start_server: Start, queue: str) -> None:
+    server = start_server("--max-in-flight", "1", "--max-watches", "2")
+    async with Api.at(server.address) as api:
+        task = await api.create(queue, delay=seconds(3600))
+        claiming = asyncio.create_task(api.claim(queue, wait=60))
+        await until(lambda: settled(api))
+        waiting = asyncio.create_task(api.wait(task.id, 60))
+        await until(lambda: settled(api))
+        refusal = await refused(api.claim(queue, wait=60))
+        assert refusal.kind == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
+        created = await api.create(queue)  # calls that do not wait are not kept out
+        assert names(await claiming) == [created.id]
+        await api.cancel(task.id)
+        assert (await waiting).status == m.STATUS_CANCELLED
+        assert await api.claim(queue, wait=0.01) == []
+
+
+async def settled(api: Api) -> bool:
+    """Tell whether the calls that were begun before no longer count as calls in flight."""
+    return await outcome(api.settle()) is None
 
 
 async def test_whoever_waits_is_told_that_the_server_drains(

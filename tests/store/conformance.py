@@ -159,11 +159,16 @@ class Loads(Fixtures):
         assert [task.id for task in loaded.claimable["q"]] == ["high", "low", "second"]
         assert list(loaded.claimable["none"]) == []
 
-    async def test_the_running_are_counted_by_queue(self, author: Author) -> None:
+    async def test_the_queued_and_the_running_are_counted_even_if_none_is_wanted(
+        self, author: Author
+    ) -> None:
         task = await author.create("a")
-        await author.create("b")
+        for name in "bc":
+            await author.create(name)
         await author.move(task, Status.RUNNING)
-        assert (await author.load(Needs(claims={"q": 1}))).running["q"] == 1
+        loaded = await author.load(Needs(claims={"q": 0, "none": 1}))
+        assert (loaded.queued, loaded.running) == ({"q": 2}, {"q": 1})
+        assert not any(loaded.claimable.values())
 
     async def test_queues_keep_their_settings(self, store: Store, author: Author) -> None:
         queue = Queue(name="q", paused=True, max_running=3, retention=9)

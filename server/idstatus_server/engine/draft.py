@@ -38,7 +38,8 @@ class Draft:
         self._recalled = dict(loaded.recalled)
         self._queues = dict(loaded.queues)
         self._running = dict(loaded.running)
-        self._claimable = {queue: iter(tasks) for queue, tasks in loaded.claimable.items()}
+        self._claimable = loaded.claimable
+        self._passed: dict[str, int] = {}
         self._changes: list[Change] = []
         self._saved: dict[str, Task] = {}
         self._payloads: dict[int, bytes] = {}
@@ -104,11 +105,13 @@ class Draft:
         return self._running.get(queue, 0)
 
     def next_claimable(self, queue: str) -> Task | None:
-        """Take the next task in line, if one is left."""
-        for task in self._claimable.get(queue, ()):
-            current = self._tasks.get(task.id, task)
-            if current and current.status is Status.QUEUED:
-                return current
+        """Return the next task in line, if one is left."""
+        waiting = self._claimable.get(queue, ())
+        for place in range(self._passed.get(queue, 0), len(waiting)):
+            task = self._tasks.get(waiting[place].id, waiting[place])
+            if task and task.status is Status.QUEUED:
+                return task
+            self._set(self._passed, queue, place + 1)
         return None
 
     # -- what the commands do

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from idstatus_server.engine.claimable import amounts, in_vain
 from idstatus_server.engine.draft import Draft
 from idstatus_server.errors import DomainError, OverloadedError, StoreUnavailableError
 from idstatus_server.model import Change, Mark
@@ -31,6 +32,10 @@ _ENOUGH = 100
 # What counts as a pause in the arrival of commands, and how long to wait for one, in seconds.
 # The event loop's timers go by the millisecond.
 _PAUSE, _PATIENCE = 0.001, 0.005
+
+# Tasks that may be loaded for claims in vain. Past that, to count first what is there costs
+# less, though it is another question to the store.
+_IN_VAIN = 100
 
 
 class Command(Protocol[R_co]):
@@ -197,11 +202,22 @@ class Ledger:
             return transaction.head, writes.changes
 
     async def _load(self, transaction: Transaction, batch: list[_Pending]) -> Draft:
-        loaded = await transaction.load(_union([pending.command.needs() for pending in batch]))
-        answered = {i for known in loaded.answers.values() for i in known.answer.ids}
-        if answered:
-            more = await transaction.load(Needs(recalled=frozenset(answered)))
-            loaded = loaded._replace(recalled=more.recalled)
+        needs = [pending.command.needs() for pending in batch]
+        claims = [need.claims for need in needs if need.claims]
+        wanted = _union(needs)
+        count_first = in_vain(claims, wanted.claims) > _IN_VAIN
+        if count_first:
+            wanted = wanted._replace(claims=dict.fromkeys(wanted.claims, 0))
+        loaded = await transaction.load(wanted)
+        more = Needs(
+            claims=amounts(claims, loaded) if count_first else {},
+            recalled=frozenset(i for known in loaded.answers.values() for i in known.answer.ids),
+        )
+        if more.claims or more.recalled:
+            found = await transaction.load(more)
+            loaded = loaded._replace(
+                claimable={**loaded.claimable, **found.claimable}, recalled=found.recalled
+            )
         # Time never runs backwards in the store, even if the clock does.
         return Draft(transaction.head.revision, max(transaction.now, transaction.time), loaded)
 

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Sequence
 
 from idstatus.v1 import runner_service_pb2 as pb
-from idstatus_server.engine import Ledger
 from idstatus_server.engine.commands import Claim, Claimed
 from idstatus_server.limits import DEFAULT_QUEUE
 from idstatus_server.model import Task
 from idstatus_server.rpc import encode
+from idstatus_server.rpc.dispatch import Guard
 from idstatus_server.rpc.fields import Fields
-from idstatus_server.store.base import Bodies, Store
-from idstatus_server.watch import Arrivals
+from idstatus_server.rpc.rooms import Rooms
+from idstatus_server.store.base import Bodies
 
 _LOOK_AGAIN = 10.0
 
@@ -19,10 +19,11 @@ _LOOK_AGAIN = 10.0
 class Claiming:
     """What the two ways to claim share."""
 
-    def __init__(self, store: Store, ledger: Ledger, arrivals: Arrivals) -> None:
-        self.store = store
-        self.arrivals = arrivals
-        self._ledger = ledger
+    def __init__(self, rooms: Rooms, guard: Guard) -> None:
+        self.store = rooms.store
+        self.arrivals = rooms.arrivals
+        self._ledger = rooms.ledger
+        self._guard = guard
 
     async def claim(self, command: Claim, patience: float) -> Sequence[Task]:
         """Claim what there is; if there is nothing, wait ``patience`` seconds for it."""
@@ -40,7 +41,8 @@ class Claiming:
             if claimed.tasks or claimed.repeated or left <= 0:
                 return claimed.tasks
             # Looks again now and then: another process may have opened a queue.
-            woken = await self.arrivals.wait(command.queues, mark, min(left, _LOOK_AGAIN))
+            with self._guard.waiting():
+                woken = await self.arrivals.wait(command.queues, mark, min(left, _LOOK_AGAIN))
 
     async def claim_now(self, command: Claim) -> Claimed:
         """Claim what there is."""

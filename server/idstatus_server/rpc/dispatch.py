@@ -8,7 +8,8 @@ turns errors into statuses.
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -59,6 +60,23 @@ class Guard:
         """Undo ``enter``."""
         self._counts[stream] -= 1
         self._left.set()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let a call take the place of a stream while it only waits: it keeps no other out.
+
+        It then goes on, even if as many calls as may be are in flight by now.
+
+        Raises:
+            TooManyWatchesError: as many streams as may be are open.
+        """
+        self.enter(stream=True)
+        self._counts[False] -= 1
+        try:
+            yield
+        finally:
+            self._counts[False] += 1
+            self.leave(stream=True)
 
     def close(self, error: DomainError) -> None:
         """Refuse whoever comes from now on."""

@@ -16,7 +16,7 @@ from idstatus_server.engine.commands import Claim, LeaseState
 from idstatus_server.errors import InvalidFieldError, Violation
 from idstatus_server.lifecycle import Execution, Status
 from idstatus_server.limits import Limits
-from idstatus_server.model import Change, Kind, Task
+from idstatus_server.model import Change, Kind, Mark, Task
 from idstatus_server.rpc import encode
 from idstatus_server.rpc.claiming import Claiming, lease_duration, wanted_queues
 from idstatus_server.rpc.dispatch import Context, check_parsed
@@ -24,6 +24,7 @@ from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.listing import MAX_ANSWER
 from idstatus_server.rpc.outlet import Outlet
 from idstatus_server.watch import Hub
+from idstatus_server.watch.places import of_id
 
 # Messages of one runner that are worked on at once, so that they share commits.
 _AT_ONCE = 64
@@ -91,12 +92,16 @@ class RunSession:
                 job.cancel()
             await asyncio.gather(*jobs, *self._handling, return_exceptions=True)
             self._ended.cancel()
-            self._hub.leave(self, ids=self._held)
+            self._hub.leave(self, map(of_id, self._held))
             self._hub.detach(self)
 
     # -- what the hub tells
 
-    def offer(self, changes: Sequence[Change]) -> None:
+    def wants(self, change: Change) -> bool:
+        """Tell whether it holds the task."""
+        return change.task.id in self._held
+
+    def offer(self, changes: Sequence[Change], _: Mark) -> None:
         """Tell the runner at once of its tasks that were cancelled or have expired."""
         for change in changes:
             if change.task.id in self._held:
@@ -247,7 +252,7 @@ class RunSession:
         if not new:
             return
         self._held.update(new)
-        self._hub.follow(self, ids=new)
+        self._hub.follow(self, map(of_id, new))
         for task in (await self._desk.claiming.store.tasks(new)).values():
             if task.status is not Status.RUNNING:
                 self._notice(task)
@@ -256,7 +261,7 @@ class RunSession:
         gone = [task_id for task_id in ids if task_id in self._held]
         self._held.difference_update(gone)
         self._noticed.difference_update(gone)
-        self._hub.leave(self, ids=gone)
+        self._hub.leave(self, map(of_id, gone))
         self._changed.set()
 
     # -- writing

@@ -8,7 +8,7 @@ from idstatus_server.errors import DomainError, InvalidFieldError
 from idstatus_server.model import Task
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.claiming import Claiming, lease_duration, wanted_queues
-from idstatus_server.rpc.dispatch import Context
+from idstatus_server.rpc.dispatch import Context, Guard
 from idstatus_server.rpc.errors import to_status
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.listing import MAX_ANSWER
@@ -20,12 +20,12 @@ from idstatus_server.rpc.watching import call_patience
 class RunnerService:
     """What runners call."""
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: Rooms, guard: Guard) -> None:
         self._ledger = rooms.ledger
         self._hub = rooms.hub
         self._limits = rooms.limits
         self._patience = rooms.patience
-        self._claiming = Claiming(rooms.store, rooms.ledger, rooms.arrivals)
+        self._claiming = Claiming(rooms, guard)
 
     async def claim_tasks(
         self, request: pb.ClaimTasksRequest, context: Context

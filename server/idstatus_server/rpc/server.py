@@ -58,8 +58,8 @@ class RpcServer:
     def _services(self) -> tuple[grpc.GenericRpcHandler, ...]:
         rooms = self._rooms
         tokens = Tokens(rooms.store.store_id)
-        tasks = TaskService(rooms, tokens)
-        runners = RunnerService(rooms)
+        tasks = TaskService(rooms, tokens, self._guard)
+        runners = RunnerService(rooms, self._guard)
         queues = QueueService(rooms, tokens)
         return (
             handlers(_TASKS, tasks, self._guard),

@@ -10,7 +10,7 @@ from idstatus_server.errors import TaskNotFoundError
 from idstatus_server.limits import SECOND
 from idstatus_server.model import Change, Kind
 from idstatus_server.rpc import decode, encode
-from idstatus_server.rpc.dispatch import Context
+from idstatus_server.rpc.dispatch import Context, Guard
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.listing import MAX_ANSWER
 from idstatus_server.rpc.outlet import Outlet
@@ -23,13 +23,14 @@ from idstatus_server.watch.feed import Delivery, Feeds
 class Watching:
     """Serves what waits for changes."""
 
-    def __init__(self, rooms: Rooms, tokens: Tokens) -> None:
+    def __init__(self, rooms: Rooms, tokens: Tokens, guard: Guard) -> None:
         self._store = rooms.store
         self._hub = rooms.hub
         self._feeds = Feeds(rooms.hub)
         self._tokens = tokens
         self._limits = rooms.limits
         self._patience = rooms.patience
+        self._guard = guard
 
     async def watch_tasks(self, request: pb.WatchTasksRequest, context: Context) -> None:
         """Stream a watch."""
@@ -148,9 +149,10 @@ class Watching:
         ends = asyncio.get_running_loop().time() + patience
         try:
             await watch.start()
-            while (left := ends - asyncio.get_running_loop().time()) > 0:
-                if (await watch.next(left)).done:
-                    break
+            done = False
+            while not done and (left := ends - asyncio.get_running_loop().time()) > 0:
+                with self._guard.waiting():
+                    done = (await watch.next(left)).done
         finally:
             watch.close()
         task = (await self._store.tasks((request.id,))).get(request.id)

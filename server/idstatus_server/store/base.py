@@ -50,7 +50,10 @@ class Remembered(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What a commit wants to know before it decides."""
+    """What a commit wants to know before it decides.
+
+    ``claims`` says how many of the tasks that wait in each queue, in order of preference.
+    """
 
     ids: frozenset[str] = frozenset()
     unique_keys: frozenset[str] = frozenset()
@@ -67,7 +70,8 @@ class Loaded(NamedTuple):
     maps a unique key to the unfinished task that holds it. ``claimable`` holds,
     for each queue, its next tasks in order: higher priority, then first in.
     ``recalled`` are tasks by id as they stand or, if they were deleted and the log still
-    tells, as they were then. ``running`` counts the running tasks of each queue asked for.
+    tells, as they were then. ``queued`` and ``running`` count such tasks of each queue whose
+    claimable were asked for.
     """
 
     tasks: Mapping[str, Task]
@@ -75,6 +79,7 @@ class Loaded(NamedTuple):
     key_holders: Mapping[str, str]
     answers: Mapping[str, Remembered]
     queues: Mapping[str, Queue]
+    queued: Mapping[str, int]
     running: Mapping[str, int]
     claimable: Mapping[str, Sequence[Task]]
     recalled: Mapping[str, Task]
@@ -153,7 +158,7 @@ class Reader(Protocol):
     async def find(self, wanted: Filter, page: Page) -> list[Task]:
         """Return the next tasks that *may* match; the caller filters for good.
 
-        The cost does not grow with the tasks of other queues and statuses.
+        The cost does not grow with the tasks of other queues and statuses, nor of these.
         """
         ...
 
@@ -184,10 +189,6 @@ class Reader(Protocol):
 
     async def queue(self, name: str) -> QueueState | None:
         """Return a queue, or None if no task was ever created in it."""
-        ...
-
-    async def counts(self) -> dict[str, dict[Status, int]]:
-        """Return how many tasks there are by queue and status; zeros are left out."""
         ...
 
 

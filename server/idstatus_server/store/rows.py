@@ -1,19 +1,23 @@
 """How tasks, changes and queues lie in rows: the same in every database."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from idstatus_server.errors import RevisionCompactedError, RevisionInFutureError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Answer, Change, Filter, Kind, Mark, Queue, Task
+from idstatus_server.model import Answer, Change, Kind, Mark, Queue, QueueState, Task
+
+# Rows of the log that one page of the past looks at, about: some milliseconds of a database's time.
+LOOK_AT = 5000
 
 _encoder = msgspec.json.Encoder()
 read_task = msgspec.json.Decoder(Task).decode
 read_queue = msgspec.json.Decoder(Queue).decode
 read_answer = msgspec.json.Decoder(Answer).decode
+_read_counts = msgspec.json.Decoder(dict[Status, int]).decode
 
 
 def document(value: object) -> str:
@@ -30,6 +34,16 @@ def read_change(row: tuple[Any, ...]) -> Change:
         kind=Kind(kind),
         before=read_task(before) if before else None,
         task=read_task(after),
+    )
+
+
+def read_queue_state(row: Sequence[Any]) -> QueueState:
+    """Return the queue in a row: its settings, its counts by status, the task queued first."""
+    settings, counts, oldest = row
+    return QueueState(
+        queue=read_queue(settings),
+        counts=_read_counts(counts),
+        oldest_queued_time=read_task(oldest).transitions[-1].time if oldest else 0,
     )
 
 
@@ -122,16 +136,3 @@ def check_mark(mark: Mark, head: int, oldest: int, time: int | None) -> None:
         raise RevisionCompactedError(mark.revision, oldest)
     if mark.revision > head or time not in (None, mark.time):
         raise RevisionInFutureError(mark.revision, head)
-
-
-def matching_pairs(
-    counts: Mapping[str, Mapping[Status, int]], wanted: Filter
-) -> list[tuple[str, Status]]:
-    """Return the pairs of queue and status that hold tasks and that a filter may mean."""
-    return [
-        (queue, status)
-        for queue, statuses in counts.items()
-        for status in statuses
-        if (not wanted.queues or queue in wanted.queues)
-        and (not wanted.statuses or status in wanted.statuses)
-    ]

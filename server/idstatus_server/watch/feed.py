@@ -1,10 +1,11 @@
 """What watchers want to see, matched once for all who want the same."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from idstatus_server.model import Change, Filter, Kind, Mark, Task
 from idstatus_server.watch.hub import Hub
+from idstatus_server.watch.places import Place, choices, of_id
 
 
 class Delivery:
@@ -99,19 +100,25 @@ class IdsSelection:
 
 
 class Feed:
-    """Matches each commit once and gives the delivery to all its listeners."""
+    """Matches each commit once and gives the delivery to all its listeners.
 
-    def __init__(self, selection: Selection) -> None:
+    ``places`` is where it is filed with the hub.
+    """
+
+    def __init__(self, selection: Selection, places: Collection[Place]) -> None:
         self._selection = selection
+        self.places = set(places)
         self.listeners: set[Listener] = set()
 
-    def offer(self, changes: Sequence[Change]) -> None:
-        """Match one commit's changes."""
-        matched = [change for change in changes if self._selection.matches(change)]
-        if matched:
-            delivery = Delivery(matched, changes[-1].mark)
-            for listener in tuple(self.listeners):  # one may fall behind and leave
-                listener.push(delivery)
+    def wants(self, change: Change) -> bool:
+        """Tell whether the change matches."""
+        return self._selection.matches(change)
+
+    def offer(self, changes: Sequence[Change], mark: Mark) -> None:
+        """Deliver what matched."""
+        delivery = Delivery(changes, mark)
+        for listener in tuple(self.listeners):  # one may fall behind and leave
+            listener.push(delivery)
 
 
 class Feeds:
@@ -124,19 +131,25 @@ class Feeds:
     def join(self, listener: Listener, selection: FilterSelection | IdsSelection) -> Feed:
         """Let the listener hear from now on what its selection matches."""
         if isinstance(selection, IdsSelection):
-            feed = Feed(selection)
-            self._hub.follow(feed, ids=selection.ids)
-            selection.joined = lambda task_id: self._hub.follow(feed, ids=(task_id,))
+            feed = self._file(selection, [of_id(task_id) for task_id in selection.ids])
+            selection.joined = lambda task_id: self._also(feed, of_id(task_id))
         else:
             key = selection.wanted.key
-            feed = self._shared.get(key) or Feed(selection)
+            feed = self._shared.get(key) or self._file(
+                selection, min(choices(selection.wanted), key=self._hub.crowd)
+            )
             self._shared[key] = feed
-            if selection.wanted.queues:
-                self._hub.follow(feed, queues=selection.wanted.queues)
-            else:
-                self._hub.follow_all(feed)
         feed.listeners.add(listener)
         return feed
+
+    def _file(self, selection: Selection, places: Collection[Place]) -> Feed:
+        feed = Feed(selection, places)
+        self._hub.follow(feed, places)
+        return feed
+
+    def _also(self, feed: Feed, place: Place) -> None:
+        feed.places.add(place)
+        self._hub.follow(feed, (place,))
 
     def leave(
         self, feed: Feed, listener: Listener, selection: FilterSelection | IdsSelection
@@ -145,9 +158,8 @@ class Feeds:
         feed.listeners.discard(listener)
         if feed.listeners:
             return
+        self._hub.leave(feed, feed.places)
         if isinstance(selection, IdsSelection):
             selection.joined = None
-            self._hub.leave(feed, ids=selection.ids)
         else:
             self._shared.pop(selection.wanted.key, None)
-            self._hub.leave(feed, queues=selection.wanted.queues)

@@ -13,6 +13,7 @@ from typing import Protocol
 from idstatus_server.errors import DomainError
 from idstatus_server.model import Change, Mark
 from idstatus_server.store.base import Store
+from idstatus_server.watch.places import Place, places
 
 # How many changes are remembered.
 _RECENT = 4096
@@ -27,10 +28,14 @@ class Attached(Protocol):
 
 
 class Subscriber(Protocol):
-    """Someone who is told of changes as they are committed."""
+    """Someone who is told of changes as they are committed. Both must return at once."""
 
-    def offer(self, changes: Sequence[Change]) -> None:
-        """Take note of one commit's changes. Must return at once."""
+    def wants(self, change: Change) -> bool:
+        """Tell whether a change is to be offered; called once for each, in order."""
+        ...
+
+    def offer(self, changes: Sequence[Change], mark: Mark) -> None:
+        """Take what is wanted of one commit, which ends at the mark."""
         ...
 
 
@@ -41,9 +46,7 @@ class Hub:
         self.store = store
         self.newest = newest
         self._recent: deque[Change] = deque(maxlen=_RECENT)
-        self._by_id: dict[str, set[Subscriber]] = {}
-        self._by_queue: dict[str, set[Subscriber]] = {}
-        self._everywhere: set[Subscriber] = set()
+        self._filed: dict[Place, set[Subscriber]] = {}
         self._attached: set[Attached] = set()
         self._moved = asyncio.Event()
         self.ended: DomainError | None = None
@@ -53,14 +56,14 @@ class Hub:
         self.newest = changes[-1].mark
         self._recent.extend(changes)
         self._moved.set()
-        concerned: dict[Subscriber, None] = dict.fromkeys(self._everywhere)
+        concerned: dict[Subscriber, list[Change]] = {}
         for change in changes:
-            for index, key in ((self._by_id, change.task.id), (self._by_queue, change.task.queue)):
-                found = index.get(key)
-                if found:
-                    concerned.update(dict.fromkeys(found))
-        for subscriber in concerned:
-            subscriber.offer(changes)
+            for place in places(change.task):
+                for subscriber in self._filed.get(place, ()):
+                    if subscriber.wants(change):
+                        concerned.setdefault(subscriber, []).append(change)
+        for subscriber, wanted in concerned.items():
+            subscriber.offer(wanted, self.newest)
 
     async def moved(self) -> None:
         """Return once more changes were told, or everyone was ended."""
@@ -100,29 +103,22 @@ class Hub:
         if self.ended:
             raise self.ended
 
-    def follow(
-        self, subscriber: Subscriber, ids: Iterable[str] = (), queues: Iterable[str] = ()
-    ) -> None:
-        """Tell the subscriber of changes to these tasks, or in these queues."""
-        for index, keys in ((self._by_id, ids), (self._by_queue, queues)):
-            for key in keys:
-                index.setdefault(key, set()).add(subscriber)
+    def follow(self, subscriber: Subscriber, at: Iterable[Place]) -> None:
+        """Offer the subscriber the changes that belong at these places."""
+        for place in at:
+            self._filed.setdefault(place, set()).add(subscriber)
 
-    def follow_all(self, subscriber: Subscriber) -> None:
-        """Tell the subscriber of every change."""
-        self._everywhere.add(subscriber)
+    def leave(self, subscriber: Subscriber, at: Iterable[Place]) -> None:
+        """Undo ``follow``."""
+        for place in at:
+            found = self._filed.get(place, set())
+            found.discard(subscriber)
+            if not found:
+                self._filed.pop(place, None)
 
-    def leave(
-        self, subscriber: Subscriber, ids: Iterable[str] = (), queues: Iterable[str] = ()
-    ) -> None:
-        """Stop telling the subscriber of these, and of everything if it asked for that."""
-        self._everywhere.discard(subscriber)
-        for index, keys in ((self._by_id, ids), (self._by_queue, queues)):
-            for key in keys:
-                found = index.get(key, set())
-                found.discard(subscriber)
-                if not found:
-                    index.pop(key, None)
+    def crowd(self, at: Iterable[Place]) -> int:
+        """Return how many are filed at these places."""
+        return sum(len(self._filed.get(place, ())) for place in at)
 
     def attach(self, one: Attached) -> None:
         """Tell someone of the end."""

@@ -1,6 +1,6 @@
 """Hands queued tasks to a runner, under leases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -59,24 +59,30 @@ class Claim:
         if answer:
             return Claimed(_still_running(draft, answer.ids), repeated=True)
         claimed: list[Task] = []
-        limited = {q for q in dict.fromkeys(self.queues) if not self._claim_from(draft, q, claimed)}
+        limited: set[str] = set()
+        size = 0
+        for task in self._in_line(draft, limited):
+            claimed.append(self._lease_out(draft, task))
+            size += task.size
+            if len(claimed) >= self.max_tasks or size >= self.max_bytes:
+                break
         if claimed:
             self.key.remember(draft, Answer(ids=tuple(task.id for task in claimed)))
         return Claimed(claimed, frozenset(limited))
 
-    def _claim_from(self, draft: Draft, name: str, claimed: list[Task]) -> bool:
-        """Claim from one queue; tell whether its limit left it free to give more."""
-        queue = draft.queue(name)
-        if queue is None or queue.paused:
-            return True
-        while len(claimed) < self.max_tasks and sum(t.size for t in claimed) < self.max_bytes:
-            if queue.max_running and draft.running(name) >= queue.max_running:
-                return False
-            task = draft.next_claimable(name)
-            if task is None:
-                return True
-            claimed.append(self._lease_out(draft, task))
-        return True
+    def _in_line(self, draft: Draft, limited: set[str]) -> Iterator[Task]:
+        """Yield the tasks to claim as they are asked for; note the queues found at their limit."""
+        for name in dict.fromkeys(self.queues):
+            queue = draft.queue(name)
+            if queue is None or queue.paused:
+                continue
+            while not queue.max_running or draft.running(name) < queue.max_running:
+                task = draft.next_claimable(name)
+                if task is None:
+                    break
+                yield task
+            else:
+                limited.add(name)
 
     def _lease_out(self, draft: Draft, task: Task) -> Task:
         return draft.move(

@@ -1,21 +1,31 @@
-"""Lists of tasks: as they stand, and as they stood."""
+"""Lists of tasks, as they stand and as they stood, and of queues."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Filter, Mark, Task
+from idstatus_server.model import Filter, Mark, QueueState, Task
 from idstatus_server.store import rows
 from idstatus_server.store.base import Page
-from idstatus_server.store.rows import matching_pairs, read_task
+from idstatus_server.store.rows import read_queue_state, read_task
 
+# Of each pair of queue and status that has tasks the next one, from an index. A page never needs
+# more pairs than tasks; of these the next tasks, and then the first of all.
 _BY_PAIR = """
-SELECT t.doc FROM unnest($4::text[], $5::smallint[]) AS pair (queue, status), LATERAL (
+WITH pairs AS (
+  SELECT c.queue, c.status FROM idstatus.counts AS c, LATERAL (
+    SELECT seq FROM idstatus.tasks
+    WHERE queue = c.queue AND status = c.status AND seq > $1 AND seq < $2
+    ORDER BY seq {order} LIMIT 1) AS next
+  WHERE c.tasks > 0 AND c.status = ANY($4::smallint[]) {in_queues}
+  ORDER BY next.seq {order} LIMIT $3)
+SELECT t.doc FROM pairs, LATERAL (
   SELECT seq, doc FROM idstatus.tasks
-  WHERE queue = pair.queue AND status = pair.status AND seq > $1 AND seq < $2
+  WHERE queue = pairs.queue AND status = pairs.status AND seq > $1 AND seq < $2
   ORDER BY seq {order} LIMIT $3) AS t
 ORDER BY t.seq {order} LIMIT $3"""
+_IN_QUEUES = "AND c.queue = ANY($5::text[])"
 _ALL = "SELECT doc FROM idstatus.tasks WHERE seq > $1 AND seq < $2 ORDER BY seq {order} LIMIT $3"
 _CHAIN = """
 SELECT doc FROM idstatus.tasks WHERE (root_id = $4 OR id = $4) AND seq > $1 AND seq < $2
@@ -24,6 +34,9 @@ ORDER BY seq {order} LIMIT $3"""
 _FIRST_CHANGES = """
 SELECT DISTINCT ON (seq) seq, before FROM idstatus.log
 WHERE revision > $1 AND seq > $2 AND seq <= $3 ORDER BY seq, revision LIMIT $4"""
+# Where a page ends that looks at so many rows of the log, task by task.
+_REACH = """
+SELECT seq FROM idstatus.log WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT 1 OFFSET $3"""
 _AT = """
 SELECT n.id, coalesce((SELECT before FROM idstatus.log WHERE seq = n.seq AND revision > $1
                        ORDER BY revision LIMIT 1), n.doc)
@@ -33,23 +46,39 @@ WHERE n.seq <= $1"""
 _MARK = """
 SELECT revision, compacted, (SELECT l.time FROM idstatus.log AS l WHERE l.revision = $1)
 FROM idstatus.head"""
+# Of the task queued first: the first of each priority come from an index.
+_QUEUES = """
+SELECT q.doc, (
+  SELECT coalesce(json_object_agg(status, tasks)::text, '{{}}')
+  FROM idstatus.counts WHERE queue = q.name), (
+  SELECT t.doc FROM generate_series(0, 9) AS p (priority), LATERAL (
+    SELECT doc, queued_revision FROM idstatus.tasks
+    WHERE queue = q.name AND status = 2 AND priority = p.priority
+    ORDER BY queued_revision LIMIT 1) AS t
+  ORDER BY t.queued_revision LIMIT 1)
+FROM idstatus.queues AS q WHERE {which}"""
+_NEXT, _NAMED = "name > $1 ORDER BY name LIMIT $2", "name = $1"
 # Two subqueries: each is one step in the index, where both at once would be a scan.
 _BOUNDS = "SELECT (SELECT min(seq) FROM idstatus.tasks), (SELECT max(seq) + 1 FROM idstatus.tasks)"
 _PAST_ALL = 1 << 62
 
 
-async def counts(db: Any) -> dict[str, dict[Status, int]]:
-    """Return how many tasks there are by queue and status; zeros are left out."""
-    found: dict[str, dict[Status, int]] = {}
-    for queue, status, tasks in await db.fetch("SELECT queue, status, tasks FROM idstatus.counts"):
-        if tasks:
-            found.setdefault(queue, {})[Status(status)] = tasks
-    return found
+async def queues(db: Any, after: str, limit: int) -> list[QueueState]:
+    """Return the next queues by name."""
+    rows = await db.fetch(_QUEUES.format(which=_NEXT), after, limit)
+    return [read_queue_state(row) for row in rows]
 
 
-async def find(db: Any, wanted: Filter, page: Page) -> list[Task]:
-    """Return the next tasks that may match."""
+async def queue(db: Any, name: str) -> QueueState | None:
+    """Return a queue."""
+    rows = await db.fetch(_QUEUES.format(which=_NAMED), name)
+    return read_queue_state(rows[0]) if rows else None
+
+
+async def find(db: Any, wanted: Filter, page: Page, last: int = _PAST_ALL) -> list[Task]:
+    """Return the next tasks that may match, up to the ``seq`` that is to be the last."""
     low, high = await _span(db, wanted)
+    high = min(high, last + 1)
     if page.after and page.newest_first:
         high = min(high, page.after)
     elif page.after:
@@ -60,27 +89,33 @@ async def find(db: Any, wanted: Filter, page: Page) -> list[Task]:
         bounds.append(wanted.root_id)
     elif wanted.queues or wanted.statuses:
         sql = _BY_PAIR
-        pairs = matching_pairs(await counts(db), wanted)
-        bounds += [[queue for queue, _ in pairs], [status for _, status in pairs]]
+        bounds.append(list(wanted.statuses or Status))
+        bounds += [list(wanted.queues)] if wanted.queues else []
     else:
         sql = _ALL
-    order = "DESC" if page.newest_first else "ASC"
-    return [read_task(row[0]) for row in await db.fetch(sql.format(order=order), *bounds)]
+    sql = sql.format(
+        order="DESC" if page.newest_first else "ASC",
+        in_queues=_IN_QUEUES if wanted.queues else "",
+    )
+    return [read_task(row[0]) for row in await db.fetch(sql, *bounds)]
 
 
 async def find_at(db: Any, revision: int, wanted: Filter, page: Page) -> tuple[list[Task], int]:
     """Return tasks as they stood at a revision, and the ``seq`` to go on from."""
-    await check_revision(db, revision)
-    now = await find(db, wanted, Page(page.after, page.limit))
-    now = [task for task in now if task.seq <= revision]
-    more = len(now) == page.limit
-    end = now[-1].seq if more else revision
+    changes = await check_revision(db, revision) - revision
+    end = revision
+    if changes > rows.LOOK_AT:  # too many to walk for each page: it ends with as many log rows
+        reach = await db.fetchval(_REACH, page.after, revision, rows.LOOK_AT)
+        end = reach or end
+    now = await find(db, wanted, Page(page.after, page.limit), end)
+    if len(now) == page.limit:
+        end = now[-1].seq
     changed = await db.fetch(_FIRST_CHANGES, revision, page.after, end, page.limit)
     if len(changed) == page.limit:  # perhaps there are more: the page ends with these
-        more, end = True, changed[-1][0]
+        end = changed[-1][0]
     found = {task.seq: task for task in now if task.revision <= revision and task.seq <= end}
     found |= {seq: read_task(before) for seq, before in changed if before}
-    return [found[seq] for seq in sorted(found)], end if more else 0
+    return [found[seq] for seq in sorted(found)], end if end < revision else 0
 
 
 async def tasks_at(db: Any, revision: int, ids: Sequence[str]) -> dict[str, Task]:
@@ -95,11 +130,12 @@ async def check_mark(db: Any, mark: Mark) -> None:
     rows.check_mark(mark, *await db.fetchrow(_MARK, mark.revision))
 
 
-async def check_revision(db: Any, revision: int) -> None:
-    """Refuse a revision older than the log."""
-    oldest = await db.fetchval("SELECT compacted FROM idstatus.head")
+async def check_revision(db: Any, revision: int) -> int:
+    """Return the log's newest revision, or refuse one older than the log."""
+    head, oldest = await db.fetchrow("SELECT revision, compacted FROM idstatus.head")
     if revision < oldest:
         raise RevisionCompactedError(revision, oldest)
+    return int(head)
 
 
 async def _span(db: Any, wanted: Filter) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Change, Filter, Mark, Queue, QueueState, Task
+from idstatus_server.model import Change, Filter, Mark, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page, Schema, Wake
 from idstatus_server.store.postgres import duties, listing
 from idstatus_server.store.postgres.hosts import LOST, OUT_OF_REACH, PATIENCE, in_one_line
@@ -33,7 +33,7 @@ from idstatus_server.store.postgres.lost import was_committed
 from idstatus_server.store.postgres.opening import migrate
 from idstatus_server.store.postgres.pool import Pool
 from idstatus_server.store.postgres.writing import PostgresTransaction
-from idstatus_server.store.rows import read_change, read_queue, read_task
+from idstatus_server.store.rows import read_change, read_task
 
 _log = logging.getLogger(__name__)
 
@@ -58,10 +58,6 @@ SELECT revision, unit, kind, before, after FROM idstatus.log WHERE revision > $1
   SELECT max(unit) FROM (
     SELECT unit FROM idstatus.log WHERE revision > $1 ORDER BY revision LIMIT $2) AS page)
 ORDER BY revision"""
-_OLDEST_QUEUED = """
-SELECT t.doc FROM generate_series(0, 9) AS p (priority), LATERAL (
-  SELECT doc FROM idstatus.tasks WHERE queue = $1 AND status = 2 AND priority = p.priority
-  ORDER BY queued_revision LIMIT 1) AS t"""
 
 
 class PostgresStore:
@@ -214,19 +210,13 @@ class PostgresStore:
 
     async def queues(self, after: str, limit: int) -> list[QueueState]:
         """Return the next queues by name."""
-        sql = "SELECT doc FROM idstatus.queues WHERE name > $1 ORDER BY name LIMIT $2"
-        rows = await self._rows(sql, after, limit)
-        return [await self._queue_state(read_queue(doc)) for (doc,) in rows]
+        with _translated():
+            return await listing.queues(self._pool, after, limit)
 
     async def queue(self, name: str) -> QueueState | None:
         """Return a queue, or None if no task was ever created in it."""
-        rows = await self._rows("SELECT doc FROM idstatus.queues WHERE name = $1", name)
-        return await self._queue_state(read_queue(rows[0][0])) if rows else None
-
-    async def counts(self) -> dict[str, dict[Status, int]]:
-        """Return how many tasks there are by queue and status."""
         with _translated():
-            return await listing.counts(self._pool)
+            return await listing.queue(self._pool, name)
 
     async def awake(self, status: Status, now: int, limit: int) -> list[Task]:
         """Return tasks in this status whose time has come."""
@@ -247,18 +237,6 @@ class PostgresStore:
         """Return ids of finished tasks that were kept long enough."""
         with _translated():
             return await duties.outlived(self._pool, now, retention, limit)
-
-    async def _queue_state(self, queue: Queue) -> QueueState:
-        sql = "SELECT status, tasks FROM idstatus.counts WHERE queue = $1"
-        rows = await self._rows(sql, queue.name)
-        waiting = await self._rows(_OLDEST_QUEUED, queue.name)
-        return QueueState(
-            queue=queue,
-            counts={Status(status): tasks for status, tasks in rows},
-            oldest_queued_time=min(
-                (read_task(doc).transitions[-1].time for (doc,) in waiting), default=0
-            ),
-        )
 
     async def _rows(self, sql: str, *parameters: object) -> Sequence[Any]:
         with _translated():

@@ -75,9 +75,9 @@ _ANSWERS = """
 SELECT 'answer', request_id, answer, fingerprint FROM idstatus.requests
 WHERE request_id = ANY($1::text[])"""
 _QUEUES = "SELECT 'queue', name, doc, NULL::bytea FROM idstatus.queues WHERE name = ANY($1::text[])"
-_RUNNING = """
-SELECT 'running', queue, tasks::text, NULL::bytea FROM idstatus.counts
-WHERE queue = ANY($1::text[]) AND status = 3"""
+_COUNTS = """
+SELECT CASE status WHEN 2 THEN 'queued' ELSE 'running' END, queue, tasks::text, NULL::bytea
+FROM idstatus.counts WHERE queue = ANY($1::text[]) AND status IN (2, 3)"""
 _CLAIMABLE = """
 SELECT 'claimable', q.name, t.doc, NULL::bytea
 FROM unnest($1::text[], $2::bigint[]) AS q (name, amount), LATERAL (
@@ -123,6 +123,7 @@ class PostgresTransaction:
                 for request_id, answer, fingerprint in found["answer"]
             },
             queues={name: read_queue(doc) for name, doc, _ in found["queue"]},
+            queued={queue: int(tasks) for queue, tasks, _ in found["queued"]},
             running={queue: int(tasks) for queue, tasks, _ in found["running"]},
             claimable=claimable,
             recalled={task.id: task for task in recalled},
@@ -138,7 +139,7 @@ class PostgresTransaction:
             (_HOLDERS, needs.unique_keys, ()),
             (_ANSWERS, needs.request_ids, ()),
             (_QUEUES, needs.queues, ()),
-            (_RUNNING, claims, ()),
+            (_COUNTS, claims, ()),
             (_CLAIMABLE, claims, (list(needs.claims.values()),)),
             (_RECALLED, needs.recalled, ()),
         ):

@@ -1,22 +1,33 @@
-"""Lists of tasks: as they stand, and as they stood."""
+"""Lists of tasks, as they stand and as they stood, and of queues."""
 
 import sqlite3
 from collections.abc import Sequence
 
 from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Filter, Mark, Task
+from idstatus_server.model import Filter, Mark, QueueState, Task
 from idstatus_server.store import rows
 from idstatus_server.store.base import Page
-from idstatus_server.store.rows import document, matching_pairs, read_task
+from idstatus_server.store.rows import document, read_queue_state, read_task
 
-# For each pair of queue and status its next tasks, from an index; then the first of all.
+_PAST_ALL = 1 << 62
+# Of each pair of queue and status that has tasks the next one, from an index. A page never needs
+# more pairs than tasks; of these the next tasks, and then the first of all.
 _BY_PAIR = """
-SELECT t.doc FROM json_each(:pairs) AS pair JOIN tasks AS t ON t.seq IN (
+WITH pairs AS (
+  SELECT c.queue, c.status, (
+    SELECT seq FROM tasks
+    WHERE queue = c.queue AND status = c.status AND seq > :low AND seq < :high
+    ORDER BY seq {order} LIMIT 1) AS next
+  FROM counts AS c
+  WHERE tasks > 0 AND status IN (SELECT value FROM json_each(:statuses)) {in_queues}
+  ORDER BY next {order} NULLS LAST LIMIT :limit)
+SELECT t.doc FROM pairs JOIN tasks AS t ON t.seq IN (
   SELECT seq FROM tasks
-  WHERE queue = pair.value ->> 0 AND status = pair.value ->> 1 AND seq > :low AND seq < :high
+  WHERE queue = pairs.queue AND status = pairs.status AND seq > :low AND seq < :high
   ORDER BY seq {order} LIMIT :limit)
 ORDER BY t.seq {order} LIMIT :limit"""
+_IN_QUEUES = "AND queue IN (SELECT value FROM json_each(:queues))"
 _ALL = """
 SELECT doc FROM tasks WHERE seq > :low AND seq < :high ORDER BY seq {order} LIMIT :limit"""
 _CHAIN = """
@@ -27,27 +38,46 @@ _FIRST_CHANGES = """
 SELECT seq, before, min(revision) FROM log {how}
 WHERE revision > :revision AND seq > :after AND seq <= :end
 GROUP BY seq ORDER BY seq LIMIT :limit"""
+# Where a page ends that looks at so many rows of the log, task by task.
+_REACH = """
+SELECT seq FROM log INDEXED BY log_by_task WHERE seq > ? AND seq <= ?
+ORDER BY seq LIMIT 1 OFFSET ?"""
 _FIRST_CHANGE = """
 SELECT before FROM log WHERE seq = ? AND revision > ? ORDER BY revision LIMIT 1"""
+# Of the task queued first: the first of each priority come from an index.
+_QUEUES = """
+SELECT q.doc, (
+  SELECT json_group_object(CAST(status AS TEXT), tasks) FROM counts WHERE queue = q.name), (
+  SELECT t.doc FROM json_each('[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]') AS p CROSS JOIN tasks AS t
+  ON t.seq = (
+    SELECT seq FROM tasks WHERE queue = q.name AND status = 2 AND priority = p.value
+    ORDER BY queued_revision LIMIT 1)
+  ORDER BY t.queued_revision LIMIT 1)
+FROM queues AS q WHERE {which}"""
+_NEXT, _NAMED = "name > ? ORDER BY name LIMIT ?", "name = ?"
 # Two subqueries: each is one step in the index, where both at once would be a scan.
 _BOUNDS = "SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) + 1 FROM tasks)"
-_PAST_ALL = 1 << 62
 _MARK = """
 SELECT revision, compacted, (SELECT l.time FROM log AS l WHERE l.revision = ?) FROM head"""
 
 
-def counts(db: sqlite3.Connection) -> dict[str, dict[Status, int]]:
-    """Return how many tasks there are by queue and status; zeros are left out."""
-    found: dict[str, dict[Status, int]] = {}
-    for queue, status, tasks in db.execute("SELECT queue, status, tasks FROM counts"):
-        if tasks:
-            found.setdefault(queue, {})[Status(status)] = tasks
-    return found
+def queues(db: sqlite3.Connection, after: str, limit: int) -> list[QueueState]:
+    """Return the next queues by name."""
+    return [
+        read_queue_state(row) for row in db.execute(_QUEUES.format(which=_NEXT), (after, limit))
+    ]
 
 
-def find(db: sqlite3.Connection, wanted: Filter, page: Page) -> list[Task]:
-    """Return the next tasks that may match."""
+def queue(db: sqlite3.Connection, name: str) -> QueueState | None:
+    """Return a queue."""
+    row = db.execute(_QUEUES.format(which=_NAMED), (name,)).fetchone()
+    return read_queue_state(row) if row else None
+
+
+def find(db: sqlite3.Connection, wanted: Filter, page: Page, last: int = _PAST_ALL) -> list[Task]:
+    """Return the next tasks that may match, up to the ``seq`` that is to be the last."""
     low, high = _span(db, wanted)
+    high = min(high, last + 1)
     if page.after and page.newest_first:
         high = min(high, page.after)
     elif page.after:
@@ -58,31 +88,40 @@ def find(db: sqlite3.Connection, wanted: Filter, page: Page) -> list[Task]:
         bounds["root"] = wanted.root_id
     elif wanted.queues or wanted.statuses:
         sql = _BY_PAIR
-        bounds["pairs"] = document(matching_pairs(counts(db), wanted))
+        bounds["queues"] = document(wanted.queues)
+        bounds["statuses"] = document(wanted.statuses or list(Status))
     else:
         sql = _ALL
-    order = "DESC" if page.newest_first else "ASC"
-    return [read_task(doc) for (doc,) in db.execute(sql.format(order=order), bounds)]
+    sql = sql.format(
+        order="DESC" if page.newest_first else "ASC",
+        in_queues=_IN_QUEUES if wanted.queues else "",
+    )
+    return [read_task(doc) for (doc,) in db.execute(sql, bounds)]
 
 
 def find_at(
     db: sqlite3.Connection, revision: int, wanted: Filter, page: Page
 ) -> tuple[list[Task], int]:
     """Return tasks as they stood at a revision, and the ``seq`` to go on from."""
-    head = check_revision(db, revision)
-    now = find(db, wanted, Page(page.after, page.limit))
-    now = [task for task in now if task.seq <= revision]
-    more = len(now) == page.limit
-    end = now[-1].seq if more else revision
+    changes = check_revision(db, revision) - revision
+    end = revision
+    if changes > rows.LOOK_AT:  # too many to walk for each page: it ends with as many log rows
+        reach = db.execute(_REACH, (page.after, revision, rows.LOOK_AT)).fetchone()
+        end = reach[0] if reach else end
+    now = find(db, wanted, Page(page.after, page.limit), end)
+    if len(now) == page.limit:
+        end = now[-1].seq
     # Walk whichever is shorter: the changes since then, or the tasks of this page.
-    how = "NOT INDEXED" if head - revision < end - page.after else "INDEXED BY log_by_task"
+    how = (
+        "NOT INDEXED" if changes < min(end - page.after, rows.LOOK_AT) else "INDEXED BY log_by_task"
+    )
     bounds = {"revision": revision, "after": page.after, "end": end, "limit": page.limit}
     changed = db.execute(_FIRST_CHANGES.format(how=how), bounds).fetchall()
     if len(changed) == page.limit:  # perhaps there are more: the page ends with these
-        more, end = True, changed[-1][0]
+        end = changed[-1][0]
     found = {task.seq: task for task in now if task.revision <= revision and task.seq <= end}
     found |= {seq: read_task(before) for seq, before, _ in changed if before}
-    return [found[seq] for seq in sorted(found)], end if more else 0
+    return [found[seq] for seq in sorted(found)], end if end < revision else 0
 
 
 def tasks_at(db: sqlite3.Connection, revision: int, ids: Sequence[str]) -> dict[str, Task]:

@@ -17,9 +17,9 @@ from typing import Self
 
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Change, Filter, Mark, Queue, QueueState, Task
+from idstatus_server.model import Change, Filter, Mark, QueueState, Task
 from idstatus_server.store.base import Bodies, Clock, Head, Page, Wake
-from idstatus_server.store.rows import read_change, read_queue, read_task
+from idstatus_server.store.rows import read_change, read_task
 from idstatus_server.store.sqlite import duties, listing, opening
 from idstatus_server.store.sqlite.known import Known
 from idstatus_server.store.sqlite.writing import HEAD, SqliteTransaction
@@ -42,9 +42,6 @@ SELECT revision, unit, kind, before, after FROM log WHERE revision > :after AND 
   SELECT max(unit) FROM (
     SELECT unit FROM log WHERE revision > :after ORDER BY revision LIMIT :limit))
 ORDER BY revision"""
-_OLDEST_QUEUED = """
-SELECT doc FROM tasks WHERE queue = ? AND status = 2 AND priority = ?
-ORDER BY queued_revision LIMIT 1"""
 
 
 class SqliteStore:
@@ -217,20 +214,13 @@ class SqliteStore:
 
     async def queues(self, after: str, limit: int) -> list[QueueState]:
         """Return the next queues by name."""
-        rows = self._read(
-            "SELECT doc FROM queues WHERE name > ? ORDER BY name LIMIT ?", after, limit
-        )
-        return [self._queue_state(read_queue(doc)) for (doc,) in rows]
+        with _translated():
+            return listing.queues(self._reader, after, limit)
 
     async def queue(self, name: str) -> QueueState | None:
         """Return a queue, or None if no task was ever created in it."""
-        rows = self._read("SELECT doc FROM queues WHERE name = ?", name)
-        return self._queue_state(read_queue(rows[0][0])) if rows else None
-
-    async def counts(self) -> dict[str, dict[Status, int]]:
-        """Return how many tasks there are by queue and status."""
         with _translated():
-            return listing.counts(self._reader)
+            return listing.queue(self._reader, name)
 
     async def awake(self, status: Status, now: int, limit: int) -> list[Task]:
         """Return tasks in this status whose time has come."""
@@ -251,19 +241,6 @@ class SqliteStore:
         """Return ids of finished tasks that were kept long enough."""
         with _translated():
             return duties.outlived(self._reader, now, retention, limit)
-
-    def _queue_state(self, queue: Queue) -> QueueState:
-        rows = self._read("SELECT status, tasks FROM counts WHERE queue = ?", queue.name)
-        waiting = [
-            read_task(doc).transitions[-1].time
-            for priority in range(10)
-            for (doc,) in self._read(_OLDEST_QUEUED, queue.name, priority)
-        ]
-        return QueueState(
-            queue=queue,
-            counts={Status(status): tasks for status, tasks in rows},
-            oldest_queued_time=min(waiting, default=0),
-        )
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:

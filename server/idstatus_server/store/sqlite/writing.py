@@ -40,6 +40,7 @@ INSERT INTO payloads SELECT ?1, data FROM payloads WHERE seq = ?2"""
 _RECALL = """
 SELECT doc FROM tasks WHERE id = ?1
 UNION ALL SELECT after FROM used_ids JOIN log USING (seq) WHERE id = ?1 AND kind = 4"""
+_COUNT = "SELECT queue, tasks FROM counts WHERE queue = ? AND status = {status}"
 _CLAIMABLE = """
 SELECT doc FROM tasks WHERE queue = ? AND status = 2
 ORDER BY priority DESC, queued_revision LIMIT ?"""
@@ -87,11 +88,8 @@ class SqliteTransaction:
                 name: read_queue(doc)
                 for name, doc in self._each("SELECT * FROM queues WHERE name = ?", needs.queues)
             },
-            running=dict(
-                self._each(
-                    "SELECT queue, tasks FROM counts WHERE queue = ? AND status = 3", needs.claims
-                )
-            ),
+            queued=dict(self._each(_COUNT.format(status=2), needs.claims)),
+            running=dict(self._each(_COUNT.format(status=3), needs.claims)),
             recalled={task.id: task for task in self._tasks(_RECALL, needs.recalled)},
             claimable={
                 queue: [read_task(doc) for (doc,) in self._db.execute(_CLAIMABLE, (queue, limit))]
