@@ -1,0 +1,131 @@
+"""What the peers share: what is asked of them, what they run on, and the line that they print.
+
+Each is a program and imports this first: it puts what lies beside this folder in reach.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))  # where database.py is
+CORES = len(os.sched_getaffinity(0))
+PAYLOAD = "x" * 100
+WARM_UP = 100  # tasks beforehand, not measured: connections are made, statements prepared
+BATCH = 1000
+CALLERS = 10  # who enqueue at the same time, one task a call, where the peer's API is asynchronous
+
+
+def asked(*, on_redis: bool = False) -> argparse.Namespace:
+    """Return what the command line asks for; from here on SIGTERM, too, stops what was started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tasks", type=int)
+    parser.add_argument(
+        "--unary", action="store_true", help="enqueue each task by a call of its own"
+    )
+    if on_redis:
+        parser.add_argument("--fsync", action="store_true", help="Redis answers when it is on disk")
+    return parser.parse_args()
+
+
+def program(name: str, package: str) -> str:
+    """Return the path of a program that must be there."""
+    path = shutil.which(name)
+    if not path:
+        raise SystemExit(f"{name} is missing: install {package}")
+    return path
+
+
+def patience(tasks: int = 0) -> float:
+    """Return how many seconds to wait at most for a start, and for so many tasks to be done."""
+    return 60 + tasks / 10
+
+
+def until(holds: Callable[[], object], *, tasks: int = 0) -> None:
+    """Return once it holds: that something has started, or that so many tasks are done."""
+    ends = time.monotonic() + patience(tasks)
+    while not holds():
+        if time.monotonic() > ends:
+            raise SystemExit("waited for too long")
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(*command: object, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program with the peers' own modules in reach; if all fails, its log is shown."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            env=os.environ | {"PYTHONPATH": str(HERE)} | environment,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield process
+        except BaseException:
+            log.seek(0)
+            sys.stderr.write(log.read().decode())
+            raise
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End it, its children too: it is given the time to end them itself."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def redis(*, fsync: bool) -> Iterator[Path]:
+    """Run a Redis on a unix socket, as it is by default or with each write on disk."""
+    server = program("redis-server", "Redis (on Debian: apt-get install redis-server)")
+    durable = ("--appendonly", "yes", "--appendfsync", "always") if fsync else ()
+    with tempfile.TemporaryDirectory(prefix="idstatus-bench-") as folder:
+        socket = Path(folder, "redis.sock")
+        with running(server, "--port", 0, "--unixsocket", socket, "--dir", folder, *durable):
+            until(socket.exists)
+            yield socket
+
+
+def redis_settings(*, fsync: bool) -> str:
+    """Say what that Redis does with what it is given."""
+    return "appendonly yes, appendfsync always" if fsync else "as it is by default: no fsync"
+
+
+def redis_promises_less(*, fsync: bool) -> list[str]:
+    """Say what it means for an answer."""
+    return [] if fsync else ["answers before anything is on disk"]
+
+
+def versions(*packages: str, **others: str) -> dict[str, str]:
+    """Return the versions of Python packages, beside those of other things."""
+    return {name: importlib.metadata.version(name) for name in packages} | others
+
+
+def redis_version() -> str:
+    """Return the version of the Redis that is installed."""
+    said = subprocess.check_output(["redis-server", "--version"], text=True)  # noqa: S607
+    return said.split("v=")[1].split()[0]
+
+
+def tell(peer: str, tasks: int, seconds: float, **about: Any) -> None:
+    """Print the one line of JSON that tells of a run."""
+    told = {"peer": peer, **about, "tasks": tasks, "seconds": round(seconds, 3)}
+    print(json.dumps(told | {"tasks_per_second": round(tasks / seconds, 1)}))
