@@ -1,0 +1,76 @@
+"""Starts servers on a core of their own and tells what they use."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def cores() -> tuple[set[int], set[int]]:
+    """Return the cores of the server, and those of everybody else."""
+    usable = sorted(os.sched_getaffinity(0))
+    return ({usable[0]}, set(usable[1:])) if len(usable) > 1 else (set(usable), set(usable))
+
+
+def cpu_of(pid: int) -> float:
+    """Return how many seconds of CPU a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_of(pid: int, name: str = "VmRSS") -> int:
+    """Return how many bytes of memory a process has, or, as VmHWM, had at most."""
+    found = re.search(rf"{name}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One that runs."""
+
+    address: str
+    pid: int
+
+    @property
+    def cpu(self) -> float:
+        """How many seconds of CPU it has used."""
+        return cpu_of(self.pid)
+
+    @property
+    def memory(self) -> int:
+        """How many bytes of memory it has."""
+        return memory_of(self.pid)
+
+
+@contextmanager
+def started(command: Sequence[str | Path], on: set[int]) -> Iterator[Server]:
+    """Start a server on some cores; it says in its first line where it listens."""
+    pinned = ["taskset", "-c", ",".join(map(str, on)), sys.executable, *command]
+    with subprocess.Popen(pinned, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            address = re.search(r"listens on ([^,\s]+)", process.stdout.readline())
+            assert address, f"{command!r} has failed"
+            yield Server(address[1], process.pid)
+        finally:
+            process.kill()
+
+
+@contextmanager
+def idstatus(store: str, on: set[int]) -> Iterator[Server]:
+    """Start our server as it comes: nothing is set but where it listens and stores."""
+    flags = ("--listen", "127.0.0.1:0", "--store", store)
+    with started(("-m", "idstatus_server", *flags), on) as server:
+        yield server
+
+
+@contextmanager
+def floor(on: set[int]) -> Iterator[Server]:
+    """Start the empty server."""
+    with started((Path(__file__).with_name("floor.py"),), on) as server:
+        yield server
