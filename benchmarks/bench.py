@@ -1,0 +1,90 @@
+"""The benchmark: what the server does, as ratios to what cannot be less or to what others do.
+
+    make bench                                            all of it, in ten minutes
+    .venv/bin/python benchmarks/bench.py get create       some of it
+
+The two sides of each ratio take turns in one run, on one core; the load has the others.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import alone
+import servers
+import unary
+from contest import AbsentError, Contest, Setting
+from measures import MEASURES
+from results import Figure, Results
+
+CONTESTS: Mapping[str, Contest] = {
+    "get": unary.get,
+    "create": unary.create,
+    "create-request": unary.create_with_request_id,
+    "create-one": alone.create_one,
+}
+_LEAST_ROUNDS = 5
+
+
+def measure(at: Setting, name: str, rounds: int, results: Results) -> None:
+    """Let the two sides of a contest take turns."""
+    figures: dict[str, Figure] = {}
+    with CONTESTS[name](at, name) as (ours, other):
+        for number in range(rounds):
+            if number % 2:  # who begins may have it easier
+                theirs = other()
+                sample = ours()
+            else:
+                sample = ours()
+                theirs = other()
+            for which in sample.values:
+                figure = figures.setdefault(which, Figure(MEASURES[which]))
+                figure.add(sample, theirs)
+    results.figures.extend(figures.values())
+
+
+def arguments() -> argparse.Namespace:
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help=", ".join(CONTESTS))
+    parser.add_argument("--rounds", type=int, default=_LEAST_ROUNDS, help="of each side")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each round")
+    parser.add_argument("--full", action="store_true", help="a million tasks, longer peers")
+    parser.add_argument("--save", action="store_true", help="write results.json and the plot")
+    given = parser.parse_args()
+    if unknown := set(given.measures) - set(CONTESTS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    return given
+
+
+def main() -> None:
+    """Measure what is asked for, and show it."""
+    given = arguments()
+    server_cores, load_cores = servers.cores()
+    with tempfile.TemporaryDirectory(prefix="idstatus-bench-", dir=disk()) as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL goes there as another user
+        tempfile.tempdir = folder
+        at = Setting(server_cores, load_cores, seconds=given.seconds, full=given.full)
+        results = Results(folder)
+        os.sched_setaffinity(0, load_cores)
+        for name in given.measures or CONTESTS:
+            print(f"{name} …", file=sys.stderr, flush=True)
+            try:
+                measure(at, name, given.rounds, results)
+            except AbsentError as error:
+                results.absent[name] = str(error)
+    results.show()
+    if given.save:
+        results.save()
+
+
+def disk() -> str:
+    """Return a folder that is on a disk: in memory, nothing would be durable."""
+    return os.environ.get("TMPDIR", "/var/tmp")  # noqa: S108  # a folder is made in it
+
+
+if __name__ == "__main__":
+    main()
