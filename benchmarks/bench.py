@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import alone
+import fanout
 import servers
 import unary
 from contest import AbsentError, Contest, Setting
@@ -25,6 +26,9 @@ CONTESTS: Mapping[str, Contest] = {
     "create": unary.create,
     "create-request": unary.create_with_request_id,
     "create-one": alone.create_one,
+    "fan-out-1": fanout.fan_out(1),
+    "fan-out-100": fanout.fan_out(100),
+    "fan-out-1000": fanout.fan_out(1000),
 }
 _LEAST_ROUNDS = 5
 

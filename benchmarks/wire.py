@@ -69,9 +69,9 @@ class Wire:
     def ask(self, path: str, request: bytes) -> bytes:
         """Make one call and return its answer."""
         answers: list[bytes] = []
-        call = self.connections[0].start(path, request, answers.append)
-        connection = self.connections[0]
-        self.until(lambda: call not in connection.calls.values())
+        ended: list[bool] = []
+        self.connections[0].start(path, request, answers.append, lambda: ended.append(True))
+        self.until(lambda: bool(ended))
         return answers[0]
 
     @contextmanager
@@ -82,14 +82,14 @@ class Wire:
             flood.begin(self.connections[number % len(self.connections)])
         yield flood
         flood.on = False
-        self.until(lambda: not any(connection.calls for connection in self.connections))
+        self.until(lambda: flood.done == flood.begun)
 
 
 class Flood:
-    """Calls of one kind that follow one another; ``done`` have ended."""
+    """Calls of one kind that follow one another; ``done`` of those ``begun`` have ended."""
 
     def __init__(self, path: str, request: Callable[[], bytes]) -> None:
-        self.done = 0
+        self.begun = self.done = 0
         self.on = True
         self._path = path
         self._request = request
@@ -97,12 +97,16 @@ class Flood:
     def begin(self, connection: Connection) -> None:
         """Let one caller call on a connection, again and again."""
 
+        def call() -> None:
+            self.begun += 1
+            connection.start(self._path, self._request(), on_end=again)
+
         def again() -> None:
             self.done += 1
             if self.on:
-                connection.start(self._path, self._request(), on_end=again)
+                call()
 
-        connection.start(self._path, self._request(), on_end=again)
+        call()
 
 
 def main() -> None:
