@@ -15,6 +15,8 @@ from pathlib import Path
 
 import alone
 import fanout
+import idle
+import lag
 import servers
 import unary
 from contest import AbsentError, Contest, Setting
@@ -29,6 +31,8 @@ CONTESTS: Mapping[str, Contest] = {
     "fan-out-1": fanout.fan_out(1),
     "fan-out-100": fanout.fan_out(100),
     "fan-out-1000": fanout.fan_out(1000),
+    "lag": lag.lag,
+    "idle": idle.idle,
 }
 _LEAST_ROUNDS = 5
 
