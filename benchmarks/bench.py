@@ -14,17 +14,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import alone
+import crosscheck
 import fanout
+import growth
 import idle
 import lag
+import lives
 import servers
 import unary
-from contest import AbsentError, Contest, Setting
+from contest import AbsentError, Contest, Setting, on_postgres
 from measures import MEASURES
 from results import Figure, Results
 
 CONTESTS: Mapping[str, Contest] = {
     "get": unary.get,
+    "get-h2load": crosscheck.get,
     "create": unary.create,
     "create-request": unary.create_with_request_id,
     "create-one": alone.create_one,
@@ -33,6 +37,14 @@ CONTESTS: Mapping[str, Contest] = {
     "fan-out-1000": fanout.fan_out(1000),
     "lag": lag.lag,
     "idle": idle.idle,
+    "lifecycle-procrastinate": lives.against("procrastinate_postgres.py"),
+    "lifecycle-celery": lives.against("celery_redis.py"),
+    "lifecycle-unary": lives.against("procrastinate_postgres.py", "--unary", size=1),
+    "growth": growth.growth,
+    "postgres-get": on_postgres(unary.get),
+    "postgres-create": on_postgres(unary.create),
+    "postgres-lifecycle": on_postgres(lives.against("procrastinate_postgres.py")),
+    "replicas": on_postgres(lives.replicas),
 }
 _LEAST_ROUNDS = 5
 
