@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import lag
 import lives
 import servers
 import unary
+from about import about, filesystem
 from contest import AbsentError, Contest, Setting, on_postgres
 from measures import MEASURES
 from results import Figure, Results
@@ -49,21 +51,19 @@ CONTESTS: Mapping[str, Contest] = {
 _LEAST_ROUNDS = 5
 
 
-def measure(at: Setting, name: str, rounds: int, results: Results) -> None:
+def measure(at: Setting, name: str, rounds: int) -> list[Figure]:
     """Let the two sides of a contest take turns."""
     figures: dict[str, Figure] = {}
-    with CONTESTS[name](at, name) as (ours, other):
+    with CONTESTS[name](at, name) as sides:
         for number in range(rounds):
-            if number % 2:  # who begins may have it easier
-                theirs = other()
-                sample = ours()
-            else:
-                sample = ours()
-                theirs = other()
-            for which in sample.values:
+            samples = {}
+            for side in (0, 1) if number % 2 else (1, 0):  # who begins may have it easier
+                samples[side] = sides[side]()
+            for which in samples[0].values:
                 figure = figures.setdefault(which, Figure(MEASURES[which]))
-                figure.add(sample, theirs)
-    results.figures.extend(figures.values())
+                figure.ours.append(samples[0])
+                figure.other.append(samples[1])
+    return list(figures.values())
 
 
 def arguments() -> argparse.Namespace:
@@ -73,7 +73,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=_LEAST_ROUNDS, help="of each side")
     parser.add_argument("--seconds", type=float, default=1.0, help="of each round")
     parser.add_argument("--full", action="store_true", help="a million tasks, longer peers")
-    parser.add_argument("--save", action="store_true", help="write results.json and the plot")
     given = parser.parse_args()
     if unknown := set(given.measures) - set(CONTESTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
@@ -81,29 +80,38 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure what is asked for, and show it."""
+    """Measure what is asked for, and show it; if that is everything, write it down and draw it."""
     given = arguments()
-    server_cores, load_cores = servers.cores()
     with tempfile.TemporaryDirectory(prefix="idstatus-bench-", dir=disk()) as folder:
         Path(folder).chmod(0o755)  # PostgreSQL goes there as another user
         tempfile.tempdir = folder
-        at = Setting(server_cores, load_cores, seconds=given.seconds, full=given.full)
-        results = Results(folder)
-        os.sched_setaffinity(0, load_cores)
+        results = Results(about(folder))
+        at = Setting(*servers.cores(), given.seconds, given.full)
+        os.sched_setaffinity(0, at.load_cores)
         for name in given.measures or CONTESTS:
-            print(f"{name} …", file=sys.stderr, flush=True)
+            print(f"{name} ...", file=sys.stderr, flush=True)
             try:
-                measure(at, name, given.rounds, results)
+                results.figures += measure(at, name, given.rounds)
             except AbsentError as error:
                 results.absent[name] = str(error)
+            except Exception as error:  # noqa: BLE001  # the others are measured nevertheless
+                traceback.print_exc()
+                results.failed[name] = repr(error)
     results.show()
-    if given.save:
+    if not given.measures:
+        from plot import draw  # noqa: PLC0415  # needs the extra, which a single measure does not
+
         results.save()
+        draw()
+    sys.exit(bool(results.failed))
 
 
 def disk() -> str:
     """Return a folder that is on a disk: in memory, nothing would be durable."""
-    return os.environ.get("TMPDIR", "/var/tmp")  # noqa: S108  # a folder is made in it
+    folder = os.environ.get("TMPDIR", "/var/tmp")  # noqa: S108  # a folder is made in it
+    if filesystem(folder) in ("tmpfs", "ramfs"):
+        sys.exit(f"{folder} is in memory: set TMPDIR to a folder on a disk")
+    return folder
 
 
 if __name__ == "__main__":

@@ -20,11 +20,15 @@ class AbsentError(Exception):
 
 @dataclass(slots=True)
 class Sample:
-    """What one side did in a round: values by measure, and the shares of a core that it took."""
+    """What one side did in a round: values by measure.
+
+    Beside it, shares of a core: what the server and the load used, and what the server waited for.
+    """
 
     values: dict[str, float]
     server: float | None = None
     load: float | None = None
+    waiting: float | None = None
     about: dict[str, Any] = field(default_factory=dict)
 
 
@@ -71,23 +75,25 @@ class Meter:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self.seconds = self.server = self.load = 0.0
+        self.seconds = self.server = self.load = self.waiting = 0.0
+
+    def _now(self) -> tuple[float, float, float, float]:
+        return time.perf_counter(), self._server.cpu, time.process_time(), self._server.waited
 
     def __enter__(self) -> Self:
         """Begin."""
-        self._used, self._spent = self._server.cpu, time.process_time()
-        self._start = time.perf_counter()
+        self._before = self._now()
         return self
 
     def __exit__(self, *_: object) -> None:
         """End."""
-        self.seconds = time.perf_counter() - self._start
-        self.load = (time.process_time() - self._spent) / self.seconds
-        self.server = (self._server.cpu - self._used) / self.seconds
+        spent = [after - was for after, was in zip(self._now(), self._before, strict=True)]
+        self.seconds = spent[0]
+        self.server, self.load, self.waiting = (used / self.seconds for used in spent[1:])
 
     def sample(self, values: dict[str, float]) -> Sample:
         """Return a sample of what was measured within."""
-        return Sample(values, self.server, self.load)
+        return Sample(values, self.server, self.load, self.waiting)
 
 
 def rated(at: Setting, name: str, wire: Wire, server: Server, count: Callable[[], int]) -> Sample:

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import floor
@@ -33,7 +34,7 @@ def h2load(at: Setting, name: str, server: servers.Server, path: str, request: b
     assert said, done.stdout
     assert failed, done.stdout
     assert failed.groups() == ("0", "0", "0"), done.stdout
-    return Sample({name: float(said[1])}, meter.server)
+    return replace(meter.sample({name: float(said[1])}), load=None)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import servers
 import work
@@ -66,7 +67,7 @@ class Grown:
         samples = [self._flood(f"{name}-{what}", *call) for what, call in self._calls.items()]
         samples.append(self._claim(f"{name}-claim"))
         values = {name: value for one in samples for name, value in one.values.items()}
-        return Sample(values, samples[0].server, samples[0].load)
+        return replace(samples[0], values=values)
 
     def _flood(self, name: str, path: str, request: Callable[[], bytes], callers: int) -> Sample:
         with self._wire.flood(path, request, callers) as flood:

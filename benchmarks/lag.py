@@ -12,6 +12,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import floor
 import servers
@@ -83,7 +84,8 @@ def spread(name: str, lags: list[int], meter: Meter) -> Sample:
     """Return the percentiles of lags, which are in nanoseconds."""
     lags.sort()
     values = {"p50": lags[len(lags) // 2], "p99": lags[len(lags) * 99 // 100]}
-    return Sample({f"{name}-{key}": lag / 1e6 for key, lag in values.items()}, meter.server)
+    sample = meter.sample({f"{name}-{key}": lag / 1e6 for key, lag in values.items()})
+    return replace(sample, load=None)
 
 
 class Ours:

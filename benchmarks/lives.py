@@ -117,7 +117,7 @@ def peer(at: Setting, name: str, program: str, *flags: str) -> Sample:
     """Let another task queue do the same work, with all of the machine."""
     tasks = _PEER_TASKS_FULL if at.full else _PEER_TASKS
     cores = ",".join(map(str, at.server_cores | at.load_cores))
-    command = ["taskset", "-c", cores, sys.executable, _PEERS / program, str(tasks), *flags]
+    command = ["taskset", "-c", cores, sys.executable, str(_PEERS / program), str(tasks), *flags]
     there = os.environ | {"TMPDIR": tempfile.gettempdir()}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=there)
     if done.returncode:

@@ -38,8 +38,14 @@ class Server:
 
     @property
     def cpu(self) -> float:
-        """How many seconds of CPU it has used."""
-        return cpu_of(self.pid)
+        """How many seconds of CPU it and its workers have used."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return cpu_of(self.pid) + sum(cpu_of(int(child)) for child in children)
+
+    @property
+    def waited(self) -> float:
+        """How many seconds it was kept off its core by others."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
 
     @property
     def memory(self) -> int:
