@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,8 +29,12 @@ from contest import AbsentError, Contest, Setting, on_postgres
 from measures import MEASURES
 from results import Figure, Results
 
+# More than a server may keep in memory, or fewer.
+_FEW, _MANY = 1_000, 50_000
+
 CONTESTS: Mapping[str, Contest] = {
-    "get": unary.get,
+    "get": unary.get(_FEW),
+    "get-many": unary.get(_MANY),
     "get-h2load": crosscheck.get,
     "create": unary.create,
     "create-request": unary.create_with_request_id,
@@ -43,7 +48,7 @@ CONTESTS: Mapping[str, Contest] = {
     "lifecycle-celery": lives.against("celery_redis.py"),
     "lifecycle-unary": lives.against("procrastinate_postgres.py", "--unary", size=1),
     "growth": growth.growth,
-    "postgres-get": on_postgres(unary.get),
+    "postgres-get": on_postgres(unary.get(_FEW)),
     "postgres-create": on_postgres(unary.create),
     "postgres-lifecycle": on_postgres(lives.against("procrastinate_postgres.py")),
     "replicas": on_postgres(lives.replicas),
@@ -89,7 +94,7 @@ def main() -> None:
         at = Setting(*servers.cores(), given.seconds, given.full)
         os.sched_setaffinity(0, at.load_cores)
         for name in given.measures or CONTESTS:
-            print(f"{name} ...", file=sys.stderr, flush=True)
+            start = time.perf_counter()
             try:
                 results.figures += measure(at, name, given.rounds)
             except AbsentError as error:
@@ -97,6 +102,8 @@ def main() -> None:
             except Exception as error:  # noqa: BLE001  # the others are measured nevertheless
                 traceback.print_exc()
                 results.failed[name] = repr(error)
+            took = time.perf_counter() - start
+            print(f"{name}: {took:.0f} s", file=sys.stderr, flush=True)
     results.show()
     if not given.measures:
         from plot import draw  # noqa: PLC0415  # needs the extra, which a single measure does not

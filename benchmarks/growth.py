@@ -24,7 +24,8 @@ FEW, MANY, MANY_FULL = 10_000, 100_000, 1_000_000
 PAGE = 50
 _CONNECTIONS = 4
 _BATCH = 1000
-_IDS = 1000
+# More than a server may keep in memory.
+_IDS = 20_000
 _PAYLOAD = new_task().payload
 
 

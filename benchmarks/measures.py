@@ -30,9 +30,10 @@ _BATCHES = f"{_LIFE}, batches of 100"
 
 _ALL = (
     Measure("get", "GetIdStatus, 256 in flight", _EMPTY, _CALLS, 0.80, 0.95),
-    Measure("get-h2load", "the same, loaded by h2load", _EMPTY, _CALLS),
+    Measure("get-many", "the same of 50,000 tasks", _EMPTY, _CALLS, 0.80, 0.95),
+    Measure("get-h2load", "get, loaded by h2load", _EMPTY, _CALLS),
     Measure("create", "CreateTask, 256 in flight", _EMPTY, _CALLS, 0.60, 0.80),
-    Measure("create-request", "the same with a request id", _EMPTY, _CALLS),
+    Measure("create-request", "create with a request id", _EMPTY, _CALLS),
     Measure("create-one", "CreateTask, 1 caller", "empty call + commit", _MS, 1.5, 1.2, lower=True),
     Measure("lifecycle-procrastinate", _BATCHES, "Procrastinate", _TASKS, 20, 50),
     Measure("lifecycle-celery", _BATCHES, "Celery", _TASKS, 15, 40),
@@ -40,7 +41,6 @@ _ALL = (
     Measure("fan-out-1", "busy queue, 1 watcher", _BARE, _TOLD, 0.80, 0.95),
     Measure("fan-out-100", "busy queue, 100 watchers", _BARE, _TOLD, 0.80, 0.95),
     Measure("fan-out-1000", "busy queue, 1000 watchers", _BARE, _TOLD, 0.80, 0.95),
-    Measure("fan-out-1-cpu", "1 watcher, writes not counted", _BARE, f"{_TOLD} of CPU"),
     Measure("fan-out-100-cpu", "100 watchers, writes not counted", _BARE, f"{_TOLD} of CPU"),
     Measure("fan-out-1000-cpu", "1000 watchers, writes not counted", _BARE, f"{_TOLD} of CPU"),
     Measure("lag-p50", "commit to delivery at half load", "write to read", _MS, 2, 1.3, lower=True),

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 TARGET = Path(__file__).with_name("results.json")
-_NARROWEST = 200
+_NARROWEST = 210
 _COLUMNS = ("measure", "ours", "the other side", "ours", "other", "unit", "ratio", "spread")
 _MORE = ("must", "aim", "met", "server CPU", "load CPU", "waiting")
 
@@ -92,7 +92,7 @@ class Results:
         console.width = max(console.width, _NARROWEST)
         table = Table(title="Medians of the rounds; the spread is from the lowest to the highest")
         for column in (*_COLUMNS, *_MORE):
-            table.add_column(column)
+            table.add_column(column, no_wrap=True)
         for figure in self.figures:
             table.add_row(*row(figure))
         console.print(table)

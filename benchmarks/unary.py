@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import floor
 import servers
-from contest import Act, Sample, Setting, rated
+from contest import Act, Contest, Sample, Setting, rated
 from wire import Wire
 
 from idstatus.v1 import queue_service_pb2 as q
@@ -19,7 +19,6 @@ BATCH_CREATE = "/idstatus.v1.TaskService/BatchCreateTasks"
 GET_QUEUE = "/idstatus.v1.QueueService/GetQueue"
 CALLERS = 256
 CONNECTIONS = 4
-IDS = 1000
 
 
 def new_task(queue: str = "q") -> t.CreateTaskRequest:
@@ -91,20 +90,18 @@ def against_empty(
             assert queued == calls.made, f"{calls.made} created, {queued} stored"
 
 
-@contextmanager
-def get(at: Setting, name: str) -> Iterator[tuple[Act, Act]]:
-    """Ask for the status of tasks."""
+def get(tasks: int) -> Contest:
+    """Return the contest that asks for the statuses of so many tasks, in turn."""
 
     def prepare(wire: Wire) -> Calls:
         requests = [
             t.GetIdStatusRequest(id=task_id).SerializeToString()
-            for task_id in create_many(wire, IDS)
+            for task_id in create_many(wire, tasks)
         ]
         turns = itertools.cycle(requests)
         return Calls(GET, lambda: next(turns))
 
-    with against_empty(at, name, prepare) as acts:
-        yield acts
+    return lambda at, name: against_empty(at, name, prepare)
 
 
 @contextmanager
