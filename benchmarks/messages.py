@@ -15,7 +15,7 @@ import grpc
 import work
 from database import Database
 from delay import Wire
-from scaling import server
+from servers import idstatus
 
 from idstatus.v1 import task_service_pb2 as t
 from idstatus.v1.task_service_pb2_grpc import TaskServiceStub
@@ -44,14 +44,14 @@ async def show_commits(url: str, wire: Wire) -> None:
         print(f"messages for the read of a task: {wire.requests - before}")
 
 
-async def show_server(database: Database, url: str, wire: Wire) -> None:
+async def show_server(url: str, wire: Wire) -> None:
     """Count those of a server with nothing to do, and with a watcher."""
-    with server(database, {0}, url) as (address, _):
+    with idstatus(url, {0}) as server:
         await asyncio.sleep(3)
         before = wire.requests
         await asyncio.sleep(IDLE)
         print(f"messages of an idle server: {(wire.requests - before) / IDLE:.1f} a second")
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with grpc.aio.insecure_channel(server.address) as channel:
             watch = TaskServiceStub(channel).WatchTasks(t.WatchTasksRequest(skip_snapshot=True))
             await watch.read()
             before = wire.requests
@@ -68,7 +68,7 @@ async def main() -> None:
         threading.Thread(target=wire.serve, daemon=True).start()
         url = f"postgresql://postgres@/{name}?host={folder}"
         await show_commits(url, wire)
-        await show_server(database, url, wire)
+        await show_server(url, wire)
 
 
 if __name__ == "__main__":

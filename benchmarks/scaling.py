@@ -16,12 +16,13 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from database import Database
+from servers import cores, cpu_of, idstatus, memory_of
 
 HERE = Path(__file__).parent
 REPEATS = 3
@@ -39,18 +40,6 @@ UPDATE idstatus.head SET time = time + 1;
 COMMIT;
 """
 Result = dict[str, float]
-
-
-def cores() -> tuple[set[int], set[int]]:
-    """Return the cores of the server, and those of everybody else."""
-    usable = sorted(os.sched_getaffinity(0))
-    return ({usable[0]}, set(usable[1:])) if len(usable) > 1 else (set(usable), set(usable))
-
-
-def cpu_of(pid: int) -> float:
-    """Return how many seconds of CPU a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_of_database(database: Database) -> float:
@@ -212,36 +201,20 @@ def distances(database: Database) -> Iterator[tuple[str, Result]]:
 # -- one server
 
 
-@contextmanager
-def server(database: Database, on: set[int], url: str = "") -> Iterator[tuple[str, int]]:
-    """A server on a core of its own; its address and process id."""
-    command = ["taskset", "-c", ",".join(map(str, on)), sys.executable, "-m", "idstatus_server"]
-    flags = ["--listen", "127.0.0.1:0", "--store", url or database.new()[1]]
-    with subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            address = re.search(r"listens on ([^,]+),", process.stdout.readline())
-            assert address
-            yield address[1], process.pid
-        finally:
-            process.kill()
-
-
 def calls(database: Database) -> Iterator[tuple[str, Result]]:
     """What one server answers."""
     ours, others = cores()
     os.sched_setaffinity(database.process.pid, others)
     for what, callers in CALLS.items():
-        with server(database, ours) as (address, pid):
-            caller = Program("caller.py", address, what, callers, SECONDS, on=others)
+        with idstatus(database.new()[1], ours) as server:
+            caller = Program("caller.py", server.address, what, callers, SECONDS, on=others)
             with caller:
                 assert caller.hear() == "ready\n"
-                used = cpu_of(pid), cpu_of_database(database)
+                used = server.cpu, cpu_of_database(database)
                 caller.tell()
                 told = [json.loads(caller.hear())]
-                after = cpu_of(pid), cpu_of_database(database)
-                memory = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-                assert memory
+                after = server.cpu, cpu_of_database(database)
+                memory = memory_of(server.pid, "VmHWM")
         seconds = told[0]["seconds"]
         yield (
             f"server, {what}, {callers} callers",
@@ -249,7 +222,7 @@ def calls(database: Database) -> Iterator[tuple[str, Result]]:
             | {
                 "server_cpu": (after[0] - used[0]) / seconds,
                 "database_cpu": (after[1] - used[1]) / seconds,
-                "server_mib": int(memory[1]) / 1024,
+                "server_mib": memory / (1 << 20),
             },
         )
 

@@ -46,10 +46,12 @@ def finish(tasks: Sequence[Task]) -> Finish:
     return Finish([Report(task.id, task.lease_token, done) for task in tasks])
 
 
-async def live(ledger: Ledger, tasks: int, batch: int, queue: str) -> None:
+async def live(
+    ledger: Ledger, tasks: int, batch: int, queue: str, payload: bytes = PAYLOAD
+) -> None:
     """Let tasks live a typical life: created, claimed, finished, so many in a commit."""
     for number in range(0, tasks, batch):
-        await ledger.submit(new_tasks(batch, queue, request=f"{queue}.{number}"))
+        await ledger.submit(new_tasks(batch, queue, payload, f"{queue}.{number}"))
         claimed = await ledger.submit(claim(batch, queue))
         await ledger.submit(finish(claimed.tasks))
 

@@ -1,0 +1,63 @@
+"""The memory that an idle watcher takes in the server, against an idle bare stream."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import floor
+import servers
+from contest import Act, Sample, Setting
+from fanout import WATCH, watch_request
+from unary import create_many
+from wire import Wire
+
+from idstatus.v1 import task_service_pb2 as t
+
+WATCHERS = 10_000
+_CONNECTIONS = 10
+_AT_ONCE = 200
+_SETTLING = 0.5
+
+
+def grown(wire: Wire, server: servers.Server, path: str, request: Callable[[], bytes]) -> float:
+    """Open all streams; return by how many KiB the server has grown for each."""
+    before = server.memory
+    for number in range(0, WATCHERS, _AT_ONCE):
+        connection = wire.connections[number // _AT_ONCE % _CONNECTIONS]
+        calls = [connection.start(path, request()) for _ in range(_AT_ONCE)]
+        wire.until(lambda calls=calls: all(call.messages for call in calls))  # type: ignore[misc]
+    wire.run(_SETTLING)
+    return (server.memory - before) / WATCHERS / 1024
+
+
+@contextmanager
+def idle(at: Setting, name: str) -> Iterator[tuple[Act, Act]]:
+    """Watch a task each; if there is time, all watch one queue of another server, too."""
+
+    def ours(*, each: bool) -> float:
+        with (
+            servers.idstatus(at.store(), at.server_cores) as server,
+            Wire(server.address, _CONNECTIONS) as wire,
+        ):
+            ids = itertools.cycle(create_many(wire, WATCHERS))
+            if not each:
+                return grown(wire, server, WATCH, watch_request)
+            return grown(
+                wire,
+                server,
+                WATCH,
+                lambda: t.WatchTasksRequest(ids=[next(ids)]).SerializeToString(),
+            )
+
+    def ours_all() -> Sample:
+        values = {name: ours(each=True)}
+        if at.full:
+            values[f"{name}-queue"] = ours(each=False)
+        return Sample(values)
+
+    def bare() -> Sample:
+        with servers.floor(at.server_cores) as server, Wire(server.address, _CONNECTIONS) as wire:
+            size = grown(wire, server, floor.STREAM, bytes)
+        return Sample({name: size, f"{name}-queue": size})
+
+    yield ours_all, bare
