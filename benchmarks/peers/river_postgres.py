@@ -8,6 +8,8 @@ from typing import Any
 import rig
 from database import Database
 
+CONNECTIONS = rig.CALLERS + 2  # those who fetch and complete jobs do not wait for those who insert
+
 
 def built(folder: str) -> str:
     """Build our program with River; return its path."""
@@ -39,6 +41,7 @@ def main() -> None:
     asked = rig.asked()
     with Database() as database:
         name, url = database.new()
+        url += f"&pool_max_conns={CONNECTIONS}"
         said = measure(url, asked.tasks, unary=asked.unary)
         postgres = database.sql("SHOW server_version", name)
     rig.tell(
@@ -48,6 +51,7 @@ def main() -> None:
         versions={"river": version(), "go": said["go"], "PostgreSQL": postgres},
         settings={
             "client": "2000 workers, fetch cooldown 2 ms, poll 20 ms, as in its own benchmark",
+            "connections": CONNECTIONS,
             "enqueue": f"Insert, {rig.CALLERS} callers"
             if asked.unary
             else f"InsertManyFast of {rig.BATCH}",
