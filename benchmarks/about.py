@@ -46,7 +46,7 @@ def said(*command: str) -> str:
 
 def filesystem(folder: str) -> str:
     """Return the type of the file system that a folder is on."""
-    return said("stat", "--file-system", "--format=%T", folder)
+    return said("findmnt", "--noheadings", "--output=FSTYPE", "--target", folder)
 
 
 def busy(seconds: float) -> float:

@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 TARGET = Path(__file__).with_name("results.json")
-_NARROWEST = 210
+_NARROWEST = 190
 _COLUMNS = ("measure", "ours", "the other side", "ours", "other", "unit", "ratio", "spread")
 _MORE = ("must", "aim", "met", "server CPU", "load CPU", "waiting")
+_WORDS = (1, 2)
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Figure:
             "ratio": self.ratio,
             "lowest": min(self.ratios),
             "highest": max(self.ratios),
-            "met": self.measure.met(self.ratio),
+            "met": self.measure.met(self.ratio) if self.measure.must else None,
             "ours_median": ours,
             "other_median": other,
             "ours_rounds": [sample.values[name] for sample in self.ours],
@@ -91,12 +92,15 @@ class Results:
         console = Console()
         console.width = max(console.width, _NARROWEST)
         table = Table(title="Medians of the rounds; the spread is from the lowest to the highest")
-        for column in (*_COLUMNS, *_MORE):
-            table.add_column(column, no_wrap=True)
+        for number, column in enumerate((*_COLUMNS, *_MORE)):
+            table.add_column(column, no_wrap=number not in _WORDS)
         for figure in self.figures:
             table.add_row(*row(figure))
         console.print(table)
-        console.print("CPU: shares of a core, ours / other. Waiting: of the server, for its core.")
+        console.print(
+            "CPU: shares of a core, ours / other. Waiting: the time in which others kept a server "
+            "off its core; under full load its own threads make a quarter of it."
+        )
         for name, why in (self.absent | self.failed).items():
             console.print(f"{name} was not measured: {why}")
         for peer, about in self.peers.items():
