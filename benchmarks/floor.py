@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 
 from idstatus_server.limits import Limits
-from idstatus_server.rpc.server import _options
+from idstatus_server.rpc.server import grpc_options
 
 SERVICE = "idstatus.bench.Floor"
 ANSWER, BURST, STREAM = (f"/{SERVICE}/{name}" for name in ("Answer", "Burst", "Stream"))
@@ -69,7 +69,7 @@ def _zeros(request: bytes) -> bytes:
 
 async def main() -> None:
     """Serve until killed."""
-    server = grpc.aio.server(options=_options(Limits(), _MAX_MESSAGE_BYTES, shared=False))
+    server = grpc.aio.server(options=grpc_options(Limits(), _MAX_MESSAGE_BYTES, shared=False))
     floor = Floor()
     unary: Callable[..., Any] = grpc.unary_unary_rpc_method_handler
     handlers = {

@@ -49,20 +49,18 @@ def main() -> None:
             rig.until(lambda: app.control.ping(timeout=0.5))
             measure(rig.WARM_UP, unary=asked.unary)
             seconds = measure(asked.tasks, unary=asked.unary)
-    rig.tell(
-        "Celery on Redis, fsync" if asked.fsync else "Celery on Redis",
-        asked.tasks,
+    rig.tell_on_redis(
+        asked,
+        "Celery on Redis",
         seconds,
-        versions=rig.versions("celery", "kombu", "redis", **{"redis-server": rig.redis_version()}),
+        packages=("celery", "kombu", "redis"),
         settings=SETTINGS
         | {
             "worker": f"prefork, {rig.CORES} processes",
             "enqueue": "delay, one caller" if asked.unary else "group in a batch of the producer",
             "known by": "results.get",
-            "Redis": rig.redis_settings(fsync=asked.fsync),
         },
         promises_less=[
-            *rig.redis_promises_less(fsync=asked.fsync),
             "an id may run twice: what is not acknowledged within an hour is delivered again",
             "no watch: a result is published once, to who listens then",
             "an unknown id counts as pending",

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -104,28 +104,37 @@ def redis(*, fsync: bool) -> Iterator[Path]:
             yield socket
 
 
-def redis_settings(*, fsync: bool) -> str:
-    """Say what that Redis does with what it is given."""
-    return "appendonly yes, appendfsync always" if fsync else "as it is by default: no fsync"
-
-
-def redis_promises_less(*, fsync: bool) -> list[str]:
-    """Say what it means for an answer."""
-    return [] if fsync else ["answers before anything is on disk"]
-
-
 def versions(*packages: str, **others: str) -> dict[str, str]:
     """Return the versions of Python packages, beside those of other things."""
     return {name: importlib.metadata.version(name) for name in packages} | others
-
-
-def redis_version() -> str:
-    """Return the version of the Redis that is installed."""
-    said = subprocess.check_output(["redis-server", "--version"], text=True)  # noqa: S607
-    return said.split("v=")[1].split()[0]
 
 
 def tell(peer: str, tasks: int, seconds: float, **about: Any) -> None:
     """Print the one line of JSON that tells of a run."""
     told = {"peer": peer, **about, "tasks": tasks, "seconds": round(seconds, 3)}
     print(json.dumps(told | {"tasks_per_second": round(tasks / seconds, 1)}))
+
+
+def tell_on_redis(
+    asked: argparse.Namespace,
+    peer: str,
+    seconds: float,
+    *,
+    packages: Sequence[str],
+    settings: dict[str, Any],
+    promises_less: Sequence[str],
+) -> None:
+    """Print the line of a run on Redis, with what that Redis is and does with what it is given."""
+    said = subprocess.check_output(["redis-server", "--version"], text=True)  # noqa: S607
+    redis = said.split("v=")[1].split()[0]
+    how, less = "as it is by default: no fsync", ["answers before anything is on disk"]
+    if asked.fsync:
+        peer, how, less = f"{peer}, fsync", "appendonly yes, appendfsync always", []
+    tell(
+        peer,
+        asked.tasks,
+        seconds,
+        versions=versions(*packages, **{"redis-server": redis}),
+        settings=settings | {"Redis": how},
+        promises_less=[*less, *promises_less],
+    )

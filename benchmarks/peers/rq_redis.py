@@ -54,19 +54,17 @@ def main() -> None:
             queue = Queue(connection=connection)
             measure(queue, rig.WARM_UP, unary=asked.unary)
             seconds = measure(queue, asked.tasks, unary=asked.unary)
-    rig.tell(
-        "RQ on Redis, fsync" if asked.fsync else "RQ on Redis",
-        asked.tasks,
+    rig.tell_on_redis(
+        asked,
+        "RQ on Redis",
         seconds,
-        versions=rig.versions("rq", "redis", **{"redis-server": rig.redis_version()}),
+        packages=("rq", "redis"),
         settings={
             "workers": f"worker-pool of {rig.CORES} SimpleWorker",
             "enqueue": "enqueue, one caller" if asked.unary else f"enqueue_many of {rig.BATCH}",
             "known by": "FinishedJobRegistry",
-            "Redis": rig.redis_settings(fsync=asked.fsync),
         },
         promises_less=[
-            *rig.redis_promises_less(fsync=asked.fsync),
             "no watch: statuses are polled",
             "a job whose worker dies is called failed, whether it ran or not",
             "results are gone after 500 s",

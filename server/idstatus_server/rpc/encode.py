@@ -37,14 +37,16 @@ def timestamp(time: int) -> Timestamp | None:
     """Return a time in microseconds; 0 is unset."""
     if not time:
         return None
-    seconds, rest = divmod(time, SECOND)
-    return Timestamp(seconds=seconds, nanos=rest * 1000)
+    message = Timestamp()
+    _set_time(message, time)
+    return message
 
 
 def duration(span: int) -> Duration:
     """Return a span in microseconds."""
-    seconds, rest = divmod(span, SECOND)
-    return Duration(seconds=seconds, nanos=rest * 1000)
+    message = Duration()
+    _set_time(message, span)
+    return message
 
 
 def id_status(task: Task) -> task_pb2.IdStatus:
@@ -104,7 +106,7 @@ def _set_status(message: task_pb2.IdStatus | task_pb2.Task, of: Task) -> None:
     _set_time(message.update_time, of.update_time)
 
 
-def _set_time(message: Timestamp, time: int) -> None:
+def _set_time(message: Timestamp | Duration, time: int) -> None:
     message.seconds, rest = divmod(time, SECOND)
     message.nanos = rest * 1000
 
@@ -118,13 +120,12 @@ def _set_basics(message: task_pb2.Task, of: Task) -> None:
         time = getattr(of, name)
         if time:
             _set_time(getattr(message, name), time)
-    message.timeout.CopyFrom(duration(of.timeout))
+    _set_time(message.timeout, of.timeout)
     if of.labels:
         message.labels.update(of.labels)
     if of.retry_policy:
         message.retry_policy.CopyFrom(_retry_policy(of.retry_policy))
     if of.progress:
-        message.progress.SetInParent()
         message.progress.fraction = of.progress.fraction
         message.progress.message = of.progress.message
     if of.exit_code is not None:

@@ -43,7 +43,7 @@ class RpcServer:
         self._guard = Guard(in_flight=limits.in_flight, streams=limits.watches)
         ours = (_TASKS, _RUNNERS, _QUEUES)
         self.health = HealthService(tuple(service.full_name for service in ours))
-        self._server = grpc.aio.server(options=_options(limits, max_message_bytes, shared))
+        self._server = grpc.aio.server(options=grpc_options(limits, max_message_bytes, shared))
         listed = tuple(service.full_name for service in (*ours, _HEALTH, _CHANNELZ))
         health_guard = Guard(in_flight=limits.in_flight, streams=_HEALTH_STREAMS)
         self._server.add_generic_rpc_handlers(
@@ -107,7 +107,8 @@ class RpcServer:
         await asyncio.sleep(_LINGER)
 
 
-def _options(limits: Limits, max_message_bytes: int, shared: bool) -> list[tuple[str, int]]:
+def grpc_options(limits: Limits, max_message_bytes: int, shared: bool) -> list[tuple[str, int]]:
+    """Return what gRPC is told of our limits, as channel arguments."""
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", -1),  # answers are bounded by what they carry

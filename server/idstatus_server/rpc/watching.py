@@ -90,13 +90,15 @@ class Watching:
         # Messages in a row parse as one, with the changes of all and the last one's token
         # (protobuf.dev, Encoding: Last One Wins).
         pieces: list[bytes] = []
+        room = MAX_ANSWER
         for delivery in batch.deliveries:
             piece = self._encoded(delivery, view)
-            if pieces and (not piece or sum(map(len, pieces)) + len(piece) > MAX_ANSWER):
+            if pieces and (not piece or len(piece) > room):
                 yield b"".join(pieces)
-                pieces = []
+                pieces, room = [], MAX_ANSWER
             if piece:
                 pieces.append(piece)
+                room -= len(piece)
             else:
                 alone = Batch(delivery.changes, Position(delivery.mark))
                 async for message in self._divided(alone, view, before):

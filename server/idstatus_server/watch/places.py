@@ -17,7 +17,7 @@ def places(task: Task) -> Sequence[Place]:
     """Return where those are filed who may want to hear of a change of this task."""
     return (
         EVERYWHERE,
-        ("id", task.id),
+        of_id(task.id),
         ("queue", task.queue),
         ("root", task.root_id),
         *[("label", *label) for label in task.labels.items()],

@@ -267,7 +267,9 @@ class Watch:
         self._buffer.clear()
         self._buffered = 0
         self._position = Position(deliveries[-1].mark)
-        changes = [change for delivery in deliveries for change in delivery.changes]
+        changes = deliveries[0].changes
+        if len(deliveries) > 1:
+            changes = [change for delivery in deliveries for change in delivery.changes]
         done = self._selection.done
         return Batch(changes, self._position, done=done, deliveries=deliveries)
 
