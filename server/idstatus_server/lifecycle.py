@@ -14,11 +14,18 @@ only, no I/O, no clock.
 
 from collections.abc import Mapping
 from enum import Enum, IntEnum
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
 
-class Status(IntEnum):
+class Number(IntEnum):
+    """A number with a name. An enum's own hash is Python code, called for every look-up."""
+
+    __hash__ = int.__hash__
+
+
+class Status(Number):
     """Where a task stands. The numbers are those of the schema and the store."""
 
     DELAYED = 1
@@ -29,7 +36,7 @@ class Status(IntEnum):
     CANCELLED = 6
 
 
-class Reason(IntEnum):
+class Reason(Number):
     """Why a task is in ERROR or CANCELLED; NONE in every other status."""
 
     NONE = 0
@@ -39,7 +46,7 @@ class Reason(IntEnum):
     CLIENT_REQUEST = 4
 
 
-class Execution(IntEnum):
+class Execution(Number):
     """What is known of a task's execution."""
 
     NOT_STARTED = 1
@@ -49,6 +56,8 @@ class Execution(IntEnum):
 
 class Event(Enum):
     """What can happen to a task."""
+
+    __hash__ = object.__hash__
 
     CREATE = "create"
     CREATE_DELAYED = "create delayed"
@@ -116,6 +125,7 @@ RULES: Mapping[Event, Rule] = MappingProxyType(
 )
 
 
+@cache
 def apply(state: State | None, event: Event, reason: Reason = Reason.NONE) -> State:
     """Return the state after an event; ``state`` is None for a creation.
 

@@ -66,13 +66,13 @@ class LateReport(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False
     outcome: Outcome
 
 
-def message_size(task: "Task", payload: bytes) -> int:
-    """Return about how many bytes a message with the task takes."""
-    return len(payload) + len(msgspec.json.encode(task)) + _REST_OF_TASK
+def message_size(payload: bytes, *texts: object) -> int:
+    """Return about how many bytes a message takes that has a task with these texts."""
+    return len(payload) + len(msgspec.json.encode(texts)) + _REST_OF_TASK
 
 
-# Times, lease and transitions that a task gets later.
-_REST_OF_TASK = 512
+# Ids, times and lease, and the transitions that a task gets later.
+_REST_OF_TASK = 1024
 
 
 class Transition(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):

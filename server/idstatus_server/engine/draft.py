@@ -124,6 +124,8 @@ class Draft:
         created = replace(
             task,
             seq=revision,
+            revision=revision,
+            update_time=self.now,
             status=state.status,
             execution=state.execution,
             create_time=self.now,
@@ -139,7 +141,8 @@ class Draft:
             self._set(self._holders, created.unique_key, created.id)
         if created.queue not in self._queues:
             self.set_queue(Queue(name=created.queue))
-        return self._record(Kind.TRANSITION, None, created)
+        self._record(Kind.TRANSITION, None, created)
+        return created
 
     def move(
         self, task: Task, event: Event, actor: str, reason: Reason = Reason.NONE, **fields: object
@@ -166,13 +169,16 @@ class Draft:
         self._count_running(task.queue, task.status, state.status)
         moved = replace(
             task,
+            revision=revision,
+            update_time=self.now,
             status=state.status,
             reason=state.reason,
             execution=state.execution,
             transitions=(*task.transitions, step),
             **fields,
         )
-        return self._record(Kind.TRANSITION, task, moved)
+        self._record(Kind.TRANSITION, task, moved)
+        return moved
 
     def require(self, task: Task, event: Event, reason: Reason = Reason.NONE) -> State:
         """Return the state to which an event would move a task.
@@ -187,7 +193,9 @@ class Draft:
 
     def update(self, task: Task, **fields: object) -> Task:
         """Change a task without moving it."""
-        return self._record(Kind.UPDATE, task, replace(task, **fields))
+        updated = replace(task, revision=self._next_revision, update_time=self.now, **fields)
+        self._record(Kind.UPDATE, task, updated)
+        return updated
 
     def save(self, task: Task, **fields: object) -> Task:
         """Rewrite a task without a change: no revision, no watcher sees it."""
@@ -198,7 +206,8 @@ class Draft:
 
     def delete(self, task: Task) -> None:
         """Delete a terminal task; its id stays used."""
-        self._record(Kind.DELETED, task, task)
+        gone = replace(task, revision=self._next_revision, update_time=self.now)
+        self._record(Kind.DELETED, task, gone)
         self._set(self._tasks, task.id, None)
 
     def set_result(self, task: Task, result: bytes) -> None:
@@ -264,13 +273,11 @@ class Draft:
     def _next_revision(self) -> int:
         return self._head + len(self._changes) + 1
 
-    def _record(self, kind: Kind, before: Task | None, after: Task) -> Task:
-        revision = self._next_revision
-        after = replace(after, revision=revision, update_time=self.now)
+    def _record(self, kind: Kind, before: Task | None, after: Task) -> None:
+        revision = after.revision
         change = Change(revision=revision, unit=revision, kind=kind, task=after, before=before)
         self._changes.append(change)
         self._set(self._tasks, after.id, after)
-        return after
 
     def _count_running(self, queue: str, before: Status, after: Status) -> None:
         delta = (after is Status.RUNNING) - (before is Status.RUNNING)

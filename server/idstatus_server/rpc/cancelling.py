@@ -91,7 +91,7 @@ def _answer(done: Cancelled, *, only_tasks: bool = False) -> pb.BatchCancelTasks
     answer = pb.BatchCancelTasksResponse(count=done.total)
     for result in done.results:
         if isinstance(result, Task):
-            answer.id_statuses.append(encode.id_status(result))
+            encode.id_status(answer.id_statuses.add(), result)
         elif not only_tasks:  # with a filter, a task that ended meanwhile did not match
             answer.errors.append(
                 pb.BatchCancelError(id=result.metadata["id"], error=to_status(result))

@@ -11,7 +11,6 @@ from idstatus_server.rpc import encode
 from idstatus_server.rpc.dispatch import Guard
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.rooms import Rooms
-from idstatus_server.store.base import Bodies
 
 _LOOK_AGAIN = 10.0
 
@@ -50,10 +49,13 @@ class Claiming:
         self.arrivals.limited(claimed.limited)
         return claimed
 
-    async def encode(self, tasks: Sequence[Task]) -> pb.ClaimTasksResponse:
-        """Return claims, with the tasks' payloads."""
+    async def encode(self, answer: pb.ClaimTasksResponse, tasks: Sequence[Task]) -> None:
+        """Put claims in an answer, with the tasks' payloads."""
         bodies = await self.store.bodies([task.seq for task in tasks])
-        return pb.ClaimTasksResponse(claims=[_claim(task, bodies.get(task.seq)) for task in tasks])
+        for task in tasks:
+            claim = answer.claims.add(lease_token=task.lease_token)
+            encode.task(claim.task, task, encode.FULL, bodies)
+            encode.set_time(claim.lease_expire_time, task.lease_expire_time)
 
 
 def wanted_queues(fields: Fields, queues: Sequence[str]) -> tuple[str, ...]:
@@ -71,12 +73,4 @@ def lease_duration(fields: Fields, message: pb.ClaimTasksRequest | pb.Subscripti
     limits = fields.limits
     return fields.span(
         "lease_duration", message, limits.min_lease, limits.max_lease, limits.default_lease
-    )
-
-
-def _claim(task: Task, bodies: Bodies | None) -> pb.Claim:
-    return pb.Claim(
-        task=encode.task(task, encode.FULL, {task.seq: bodies} if bodies else {}),
-        lease_token=task.lease_token,
-        lease_expire_time=encode.timestamp(task.lease_expire_time),
     )

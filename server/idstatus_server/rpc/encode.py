@@ -1,4 +1,7 @@
-"""From the domain to the schema."""
+"""From the domain to the schema.
+
+Messages inside others are filled where they are: to make them apart would copy them.
+"""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -38,32 +41,37 @@ def timestamp(time: int) -> Timestamp | None:
     if not time:
         return None
     message = Timestamp()
-    _set_time(message, time)
+    set_time(message, time)
     return message
 
 
 def duration(span: int) -> Duration:
     """Return a span in microseconds."""
     message = Duration()
-    _set_time(message, span)
+    set_time(message, span)
     return message
 
 
-def id_status(task: Task) -> task_pb2.IdStatus:
-    """Return what became of a task."""
-    message = task_pb2.IdStatus()
-    _set_status(message, task)
-    return message
+def id_status(message: task_pb2.IdStatus | task_pb2.Task, of: Task) -> None:
+    """Tell what became of a task."""
+    message.id = of.id
+    message.status = number(of.status)
+    message.reason = number(of.reason)
+    message.execution = number(of.execution)
+    message.revision = of.revision
+    set_time(message.update_time, of.update_time)
 
 
 def task(
-    of: Task, view: task_pb2.TaskView.ValueType, bodies: Mapping[int, Bodies] | None = None
-) -> task_pb2.Task:
-    """Return a task in a view; ``bodies`` are those of the store, for FULL."""
-    message = task_pb2.Task()
-    _set_status(message, of)
+    message: task_pb2.Task,
+    of: Task,
+    view: task_pb2.TaskView.ValueType,
+    bodies: Mapping[int, Bodies] | None = None,
+) -> None:
+    """Tell of a task in a view; ``bodies`` are those of the store, for FULL."""
+    id_status(message, of)
     if view == STATUS:
-        return message
+        return
     _set_basics(message, of)
     payload, result = (bodies or {}).get(of.seq, Bodies())
     if of.late_report:
@@ -76,7 +84,6 @@ def task(
         # before that shows none.
         if of.status is Status.SUCCESS:
             message.result = result
-    return message
 
 
 def change(
@@ -85,30 +92,22 @@ def change(
     view: task_pb2.TaskView.ValueType,
     bodies: Mapping[int, Bodies] | None = None,
 ) -> None:
-    """Make a message tell of a change; ``bodies`` as for ``task``."""
+    """Tell of a change; ``bodies`` as for ``task``."""
     message.type = number(of.kind)
-    _set_status(message.id_status, of.task)
+    id_status(message.id_status, of.task)
     message.previous_status = number(of.before.status if of.before else None)
     if view != STATUS:
-        message.task.CopyFrom(task(of.task, view, bodies))
+        task(message.task, of.task, view, bodies)
 
 
-# What follows sets fields one by one, and only those that are not at their default: it takes
-# half as long as to hand them to a message's constructor.
-
-
-def _set_status(message: task_pb2.IdStatus | task_pb2.Task, of: Task) -> None:
-    message.id = of.id
-    message.status = number(of.status)
-    message.reason = number(of.reason)
-    message.execution = number(of.execution)
-    message.revision = of.revision
-    _set_time(message.update_time, of.update_time)
-
-
-def _set_time(message: Timestamp | Duration, time: int) -> None:
+def set_time(message: Timestamp | Duration, time: int) -> None:
+    """Set a time or a span in microseconds."""
     message.seconds, rest = divmod(time, SECOND)
     message.nanos = rest * 1000
+
+
+# Fields are set one by one, and only those that are not at their default: it takes half as long
+# as to hand them to a message's constructor.
 
 
 def _set_basics(message: task_pb2.Task, of: Task) -> None:
@@ -119,8 +118,8 @@ def _set_basics(message: task_pb2.Task, of: Task) -> None:
     for name in _TIMES:
         time = getattr(of, name)
         if time:
-            _set_time(getattr(message, name), time)
-    _set_time(message.timeout, of.timeout)
+            set_time(getattr(message, name), time)
+    set_time(message.timeout, of.timeout)
     if of.labels:
         message.labels.update(of.labels)
     if of.retry_policy:
@@ -181,7 +180,7 @@ def _outcome(outcome: Outcome, result: bytes) -> dict[str, Any]:
 
 def _set_transition(message: task_pb2.Transition, step: Transition) -> None:
     message.revision = step.revision
-    _set_time(message.time, step.time)
+    set_time(message.time, step.time)
     setattr(message, "from", number(step.source))  # no name in Python
     message.to = number(step.to)
     message.reason = number(step.reason)

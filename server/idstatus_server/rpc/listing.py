@@ -48,9 +48,10 @@ class Listing:
         after = self._tokens.after(request.page_token, arguments)
         newest_first = request.order != pb.LIST_ORDER_OLDEST_FIRST
         found = await self.find(wanted, Page(after, size, newest_first))
-        tasks, after = await self._encode(found, view)
-        token = self._tokens.page(after, arguments) if after else ""
-        return pb.ListTasksResponse(tasks=tasks, next_page_token=token)
+        answer = pb.ListTasksResponse()
+        after = await self._encode(answer, found, view)
+        answer.next_page_token = self._tokens.page(after, arguments) if after else ""
+        return answer
 
     async def find(self, wanted: Filter, page: Page) -> Found:
         """Return a page of tasks; it may be short and still not be the last."""
@@ -74,17 +75,17 @@ class Listing:
         return Found(found, after)
 
     async def _encode(
-        self, found: Found, view: task_pb2.TaskView.ValueType
-    ) -> tuple[list[task_pb2.Task], int]:
-        """Return as many of the tasks as fit in one answer, and where to go on."""
-        tasks: list[task_pb2.Task] = []
+        self, answer: pb.ListTasksResponse, found: Found, view: task_pb2.TaskView.ValueType
+    ) -> int:
+        """Put as many of the tasks in the answer as fit; return where to go on."""
         room, after = MAX_ANSWER, 0
         for task in found.tasks:
             bodies = await self.store.bodies((task.seq,)) if view == encode.FULL else {}
-            encoded = encode.task(task, view, bodies)
-            room -= encoded.ByteSize()
-            if room < 0 and tasks:
-                return tasks, after
-            tasks.append(encoded)
+            message = answer.tasks.add()
+            encode.task(message, task, view, bodies)
+            room -= message.ByteSize()
+            if room < 0 and after:
+                del answer.tasks[-1]
+                return after
             after = task.seq
-        return tasks, found.after
+        return found.after

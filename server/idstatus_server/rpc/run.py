@@ -118,8 +118,10 @@ class RunSession:
         unheard = task.terminal and task.execution is Execution.MAY_BE_RUNNING
         if (unheard or gone) and task.id not in self._noticed:
             self._noticed.add(task.id)
-            notice = pb.Notice(id_status=encode.id_status(task), message=task.message)
-            self._push(pb.RunResponse(notice=notice))
+            response = pb.RunResponse()
+            encode.id_status(response.notice.id_status, task)
+            response.notice.message = task.message
+            self._push(response)
 
     # -- reading
 
@@ -208,8 +210,9 @@ class RunSession:
         tasks = (await self._desk.claiming.claim_now(wanted)).tasks
         self._woken = False
         if tasks:
-            claims = await self._desk.claiming.encode(tasks)
-            self._push(pb.RunResponse(claims=claims))
+            response = pb.RunResponse()
+            await self._desk.claiming.encode(response.claims, tasks)
+            self._push(response)
             await self._hold([task.id for task in tasks])
         else:
             await self._wait_for_work(wanted.queues, mark)

@@ -43,7 +43,9 @@ class RunnerService:
         )
         fields.check()
         patience = call_patience(context, wait)
-        return await self._claiming.encode(await self._claiming.claim(command, patience))
+        answer = pb.ClaimTasksResponse()
+        await self._claiming.encode(answer, await self._claiming.claim(command, patience))
+        return answer
 
     async def extend_leases(
         self, request: pb.ExtendLeasesRequest, _: Context
@@ -70,7 +72,10 @@ class RunnerService:
         good = [report for report in reports if isinstance(report, Report)]
         answers = iter(await self._ledger.submit(Finish(good)) if good else ())
         results = [next(answers) if isinstance(r, Report) else r for r in reports]
-        return pb.FinishTasksResponse(results=[_finished(result) for result in results])
+        answer = pb.FinishTasksResponse()
+        for result in results:
+            _set_finished(answer.results.add(), result)
+        return answer
 
     def _report(self, index: int, report: pb.Report) -> Report | InvalidFieldError:
         """Return a report, or what is wrong with it: each has an answer of its own."""
@@ -102,7 +107,8 @@ def _extended(result: Extended) -> pb.LeaseResult:
     )
 
 
-def _finished(result: Task | DomainError) -> pb.FinishResult:
+def _set_finished(message: pb.FinishResult, result: Task | DomainError) -> None:
     if isinstance(result, Task):
-        return pb.FinishResult(id_status=encode.id_status(result))
-    return pb.FinishResult(error=to_status(result))
+        encode.id_status(message.id_status, result)
+    else:
+        message.error.CopyFrom(to_status(result))

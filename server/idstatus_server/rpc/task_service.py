@@ -35,7 +35,9 @@ class TaskService:
         item = decode.new_task(fields, request, self._clock())
         fields.check()
         (task,) = await self._ledger.submit(Create((item,)))
-        return pb.CreateTaskResponse(task=encode.task(task, encode.BASIC))
+        answer = pb.CreateTaskResponse()
+        encode.task(answer.task, task, encode.BASIC)
+        return answer
 
     async def batch_create_tasks(
         self, request: pb.BatchCreateTasksRequest, _: Context
@@ -53,7 +55,10 @@ class TaskService:
         fields.check()
         tasks = await self._ledger.submit(Create(items, key))
         view = encode.BASIC if sum(t.size for t in tasks) < MAX_ANSWER else encode.STATUS
-        return pb.BatchCreateTasksResponse(tasks=[encode.task(t, view) for t in tasks])
+        answer = pb.BatchCreateTasksResponse()
+        for task in tasks:
+            encode.task(answer.tasks.add(), task, view)
+        return answer
 
     async def get_task(self, request: pb.GetTaskRequest, _: Context) -> pb.GetTaskResponse:
         """Return a task."""
@@ -61,14 +66,18 @@ class TaskService:
         view = decode.view(fields, request.view, encode.FULL)
         task = await self._find(fields, request.id)
         bodies = await self._store.bodies((task.seq,)) if view == encode.FULL else {}
-        return pb.GetTaskResponse(task=encode.task(task, view, bodies))
+        answer = pb.GetTaskResponse()
+        encode.task(answer.task, task, view, bodies)
+        return answer
 
     async def get_id_status(
         self, request: pb.GetIdStatusRequest, _: Context
     ) -> pb.GetIdStatusResponse:
         """Return what became of a task."""
         task = await self._find(Fields(self._limits), request.id)
-        return pb.GetIdStatusResponse(id_status=encode.id_status(task))
+        answer = pb.GetIdStatusResponse()
+        encode.id_status(answer.id_status, task)
+        return answer
 
     async def batch_get_id_statuses(
         self, request: pb.BatchGetIdStatusesRequest, _: Context
@@ -84,8 +93,10 @@ class TaskService:
         for task_id in request.ids:
             if task_id not in found:
                 raise TaskNotFoundError(task_id)
-        statuses = [encode.id_status(found[task_id]) for task_id in request.ids]
-        return pb.BatchGetIdStatusesResponse(id_statuses=statuses)
+        answer = pb.BatchGetIdStatusesResponse()
+        for task_id in request.ids:
+            encode.id_status(answer.id_statuses.add(), found[task_id])
+        return answer
 
     async def cancel_task(self, request: pb.CancelTaskRequest, _: Context) -> pb.CancelTaskResponse:
         """Cancel a task."""
@@ -97,7 +108,9 @@ class TaskService:
         )
         fields.check()
         task = await self._ledger.submit(command)
-        return pb.CancelTaskResponse(id_status=encode.id_status(task))
+        answer = pb.CancelTaskResponse()
+        encode.id_status(answer.id_status, task)
+        return answer
 
     async def retry_task(self, request: pb.RetryTaskRequest, _: Context) -> pb.RetryTaskResponse:
         """Retry a task."""
@@ -109,7 +122,9 @@ class TaskService:
         )
         fields.check()
         task = await self._ledger.submit(command)
-        return pb.RetryTaskResponse(task=encode.task(task, encode.BASIC))
+        answer = pb.RetryTaskResponse()
+        encode.task(answer.task, task, encode.BASIC)
+        return answer
 
     async def delete_task(self, request: pb.DeleteTaskRequest, _: Context) -> pb.DeleteTaskResponse:
         """Delete a task."""

@@ -161,7 +161,9 @@ class Watching:
         if task is None:
             raise TaskNotFoundError(request.id)
         bodies = await self._store.bodies((task.seq,)) if view == encode.FULL else {}
-        return pb.WaitTaskResponse(task=encode.task(task, view, bodies))
+        answer = pb.WaitTaskResponse()
+        encode.task(answer.task, task, view, bodies)
+        return answer
 
 
 def call_patience(context: Context, wait: int) -> float:

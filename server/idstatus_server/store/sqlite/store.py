@@ -7,6 +7,7 @@ connection is another one.
 """
 
 import asyncio
+import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -34,8 +35,9 @@ def system_clock() -> int:
 
 
 _BODIES = """
-SELECT coalesce(p.data, x''), coalesce(r.data, x'') FROM (SELECT ? AS seq) AS t
-LEFT JOIN payloads AS p USING (seq) LEFT JOIN results AS r USING (seq)"""
+SELECT t.value, coalesce(p.data, x''), coalesce(r.data, x'') FROM json_each(?) AS t
+LEFT JOIN payloads AS p ON p.seq = t.value LEFT JOIN results AS r ON r.seq = t.value
+WHERE p.seq IS NOT NULL OR r.seq IS NOT NULL"""
 # A unit that the limit would cut is read to its end.
 _LOG = """
 SELECT revision, unit, kind, before, after FROM log WHERE revision > :after AND revision <= (
@@ -187,8 +189,8 @@ class SqliteStore:
 
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
         """Return payloads and results by ``Task.seq``."""
-        found = {seq: Bodies(*self._read(_BODIES, seq)[0]) for seq in seqs}
-        return {seq: bodies for seq, bodies in found.items() if any(bodies)}
+        rows = self._read(_BODIES, json.dumps(seqs))
+        return {seq: Bodies(payload, result) for seq, payload, result in rows}
 
     async def find(self, wanted: Filter, page: Page) -> list[Task]:
         """Return the next tasks that may match."""
