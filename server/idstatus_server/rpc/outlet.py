@@ -13,13 +13,17 @@ _log = logging.getLogger(__name__)
 
 
 class Outlet:
-    """Writes messages, and gives up on a peer that takes nothing for ``patience`` seconds."""
+    """Writes messages, and gives up on a peer that takes nothing for ``patience`` seconds.
+
+    It is for the task that makes it.
+    """
 
     def __init__(self, context: Context, patience: float) -> None:
         self._context = context
         self._patience = patience
         self._alarm = Alarm(self._give_up)
-        self._writer: asyncio.Task[object] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._writer = asyncio.current_task()
         self._late = False
 
     async def send(self, message: Message | bytes) -> None:
@@ -28,8 +32,7 @@ class Outlet:
         Raises:
             WatcherTooSlowError: the peer took nothing.
         """
-        self._writer = asyncio.current_task()
-        self._alarm.set(asyncio.get_running_loop().time() + self._patience)
+        self._alarm.set(self._loop.time() + self._patience)
         try:
             await self._context.write(message)
         except asyncio.CancelledError:

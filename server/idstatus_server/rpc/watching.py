@@ -53,8 +53,12 @@ class Watching:
             position = options.resume
             while not done:
                 batch = await watch.next(bookmarks / SECOND)
-                async for message in self._messages(batch, view, position):
+                message = self._shared(batch, view)
+                if message:
                     await outlet.send(message)
+                else:
+                    async for message in self._divided(batch, view, position):
+                        await outlet.send(message)
                 done, position = batch.done, batch.position
         finally:
             outlet.close()
@@ -79,45 +83,27 @@ class Watching:
             max_age=self._patience.max_age,
         )
 
-    async def _messages(
-        self, batch: Batch, view: task_pb2.TaskView.ValueType, before: Position | None
-    ) -> AsyncIterator[bytes]:
-        """Encode a batch in as many messages as its size asks for, most often one."""
-        if view == encode.FULL or not batch.deliveries:
-            async for message in self._divided(batch, view, before):
-                yield message
-            return
+    def _shared(self, batch: Batch, view: task_pb2.TaskView.ValueType) -> bytes:
+        """Return the one message that all watchers of a feed are sent, empty if there is none."""
+        if view == encode.FULL:
+            return b""
+        pieces = [
+            delivery.encoded.get(view) or self._encode(delivery, view)
+            for delivery in batch.deliveries
+        ]
         # Messages in a row parse as one, with the changes of all and the last one's token
         # (protobuf.dev, Encoding: Last One Wins).
-        pieces: list[bytes] = []
-        room = MAX_ANSWER
-        for delivery in batch.deliveries:
-            piece = self._encoded(delivery, view)
-            if pieces and (not piece or len(piece) > room):
-                yield b"".join(pieces)
-                pieces, room = [], MAX_ANSWER
-            if piece:
-                pieces.append(piece)
-                room -= len(piece)
-            else:
-                alone = Batch(delivery.changes, Position(delivery.mark))
-                async for message in self._divided(alone, view, before):
-                    yield message
-            before = Position(delivery.mark)
-        if pieces:
-            yield b"".join(pieces)
+        message = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return message if len(message) <= MAX_ANSWER else b""
 
-    def _encoded(self, delivery: Delivery, view: task_pb2.TaskView.ValueType) -> bytes:
-        """Encode a delivery once for all who are sent it; empty if one message cannot hold it."""
-        encoded = delivery.encoded.get(view)
-        if encoded is None:
-            token = self._tokens.resume(Position(delivery.mark))
-            message = pb.WatchTasksResponse(resume_token=token)
-            for change in delivery.changes:
-                encode.change(message.changes.add(), change, view)
-            encoded = b"" if message.ByteSize() > MAX_ANSWER else message.SerializeToString()
-            delivery.encoded[view] = encoded
-        return encoded
+    def _encode(self, delivery: Delivery, view: task_pb2.TaskView.ValueType) -> bytes:
+        """Encode a delivery once for all who are sent it."""
+        token = self._tokens.resume(Position(delivery.mark))
+        message = pb.WatchTasksResponse(resume_token=token)
+        for change in delivery.changes:
+            encode.change(message.changes.add(), change, view)
+        delivery.encoded[view] = message.SerializeToString()
+        return delivery.encoded[view]
 
     async def _divided(
         self, batch: Batch, view: task_pb2.TaskView.ValueType, before: Position | None

@@ -121,23 +121,27 @@ class Watch:
         """
         ends = self._loop.time() + patience
         while True:
-            self._check()
-            batch = self._take() if self._feed else await self._advance(ends)
-            if batch:
-                return batch
-            self._check()  # it may have ended since, and would not be woken again
-            if self._feed and self._loop.time() >= ends:
+            now = self._check()
+            if not self._feed:
+                batch = await self._advance(ends)
+                if batch:
+                    return batch
+            elif self._buffer:
+                return self._take()
+            elif now >= ends:
                 self._position = Position(self._hub.newest)
                 return Batch((), self._position)
-            await self._sleep(min(ends, self._dies))
+            else:
+                await self._sleep(min(ends, self._dies))
 
-    def _check(self) -> None:
-        """Raise what ends the watch: the hub's end, or its own age."""
-        self._hub.check()
+    def _check(self) -> float:
+        """Return the time, or raise what ends the watch: the hub's end, or its own age."""
         if self._ended:
             raise self._ended
-        if self._loop.time() >= self._dies:
+        now = self._loop.time()
+        if now >= self._dies:
             raise StreamAgedError
+        return now
 
     async def _reach(self) -> None:
         """Return once the hub stands where we do, or past it; another process was ahead of us."""
@@ -148,8 +152,7 @@ class Watch:
     async def _pause(self, ends: float) -> bool:
         """Let others run amid a long search; tell whether it is time for a bookmark."""
         await asyncio.sleep(0)
-        self._check()
-        return self._loop.time() >= ends
+        return self._check() >= ends
 
     async def _advance(self, ends: float) -> Batch | None:
         """Return what there is to send, or None once the watch is live."""
@@ -259,10 +262,8 @@ class Watch:
         self._ended = error
         self._wake_up()
 
-    def _take(self) -> Batch | None:
+    def _take(self) -> Batch:
         """Return everything that waits."""
-        if not self._buffer:
-            return None
         deliveries = list(self._buffer)
         self._buffer.clear()
         self._buffered = 0
@@ -277,11 +278,7 @@ class Watch:
         """Wait for news, but no longer than until then."""
         self._wake = self._loop.create_future()
         self._alarm.set(until)
-        try:
-            await self._wake
-        finally:
-            self._wake = None
-            self._alarm.off()
+        await self._wake
 
     def _wake_up(self) -> None:
         if self._wake and not self._wake.done():
