@@ -82,6 +82,23 @@ async def test_an_idle_ledger_commits_each_command_by_itself(scene: Scene) -> No
         assert scene.store.commits == expected
 
 
+async def test_commands_that_keep_coming_share_a_commit(scene: Scene) -> None:
+    ready = asyncio.Event()
+
+    async def come(late: int) -> None:
+        await ready.wait()
+        for _ in range(late):
+            await asyncio.sleep(0)
+        await scene.ledger.submit(new())
+
+    callers = [asyncio.create_task(come(late)) for late in range(40)]
+    await asyncio.sleep(0)
+    before = scene.store.commits
+    ready.set()
+    await asyncio.gather(*callers)
+    assert scene.store.commits - before < 40 / 2
+
+
 async def test_a_refused_command_refuses_alone(scene: Scene) -> None:
     answers = await asyncio.gather(
         scene.ledger.submit(new("a")),

@@ -11,7 +11,6 @@ import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Self
@@ -22,6 +21,7 @@ from idstatus_server.model import Change, Filter, Mark, QueueState, Task
 from idstatus_server.store.base import Bodies, Clock, Head, Page, Wake
 from idstatus_server.store.rows import read_change, read_task
 from idstatus_server.store.sqlite import duties, listing, opening
+from idstatus_server.store.sqlite.disk import Disk
 from idstatus_server.store.sqlite.known import Known
 from idstatus_server.store.sqlite.writing import HEAD, SqliteTransaction
 
@@ -63,7 +63,7 @@ class SqliteStore:
             raise
         # A database in memory belongs to one connection, which never waits.
         self._reader = self._writer if in_memory else opening.connect(path)
-        self._disk = None if in_memory else ThreadPoolExecutor(1, "commit")
+        self._disk = None if in_memory else Disk()
         self._writing = asyncio.Lock()
         self._known = Known()
         self._clock = clock
@@ -85,7 +85,7 @@ class SqliteStore:
         """Let go of the file once the commit under way is done."""
         async with self._writing:
             if self._disk:
-                self._disk.shutdown()
+                self._disk.close()
             self._reader.close()
             self._writer.close()
             self._release()
@@ -134,13 +134,8 @@ class SqliteStore:
         if self._disk is None:
             self._writer.execute("COMMIT")
             return
-        loop = asyncio.get_running_loop()
-        commit = loop.run_in_executor(self._disk, self._writer.execute, "COMMIT")
-        try:
-            await asyncio.shield(commit)
-        except asyncio.CancelledError:
-            await commit  # nobody may touch the connection before the disk is done
-            raise
+        # Whatever happens, nobody may touch the connection before the disk is done.
+        await self._disk.run(lambda: self._writer.execute("COMMIT"))
 
     async def compact(self, before: int, limit: int) -> int:
         """Drop up to ``limit`` of the oldest changes made before a time; return how many."""
