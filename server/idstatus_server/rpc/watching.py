@@ -53,7 +53,7 @@ class Watching:
             position = options.resume
             while not done:
                 batch = await watch.next(bookmarks / SECOND)
-                message = self._shared(batch, view)
+                message = shared(self._tokens, batch.deliveries, view)
                 if message:
                     await outlet.send(message)
                 else:
@@ -82,28 +82,6 @@ class Watching:
             follow_retries=request.follow_retries,
             max_age=self._patience.max_age,
         )
-
-    def _shared(self, batch: Batch, view: task_pb2.TaskView.ValueType) -> bytes:
-        """Return the one message that all watchers of a feed are sent, empty if there is none."""
-        if view == encode.FULL:
-            return b""
-        pieces = [
-            delivery.encoded.get(view) or self._encode(delivery, view)
-            for delivery in batch.deliveries
-        ]
-        # Messages in a row parse as one, with the changes of all and the last one's token
-        # (protobuf.dev, Encoding: Last One Wins).
-        message = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        return message if len(message) <= MAX_ANSWER else b""
-
-    def _encode(self, delivery: Delivery, view: task_pb2.TaskView.ValueType) -> bytes:
-        """Encode a delivery once for all who are sent it."""
-        token = self._tokens.resume(Position(delivery.mark))
-        message = pb.WatchTasksResponse(resume_token=token)
-        for change in delivery.changes:
-            encode.change(message.changes.add(), change, view)
-        delivery.encoded[view] = message.SerializeToString()
-        return delivery.encoded[view]
 
     async def _divided(
         self, batch: Batch, view: task_pb2.TaskView.ValueType, before: Position | None
@@ -164,6 +142,30 @@ def _position(change: Change, batch: Batch) -> Position:
     if change.kind is Kind.SNAPSHOT:
         return Position(batch.position.mark, change.task.seq)
     return Position(change.mark)
+
+
+def shared(
+    tokens: Tokens, deliveries: Sequence[Delivery], view: task_pb2.TaskView.ValueType
+) -> bytes:
+    """Return the one message that all watchers of a feed are sent, empty if there is none."""
+    if view == encode.FULL:
+        return b""
+    pieces = [
+        delivery.encoded.get(view) or _encode(tokens, delivery, view) for delivery in deliveries
+    ]
+    # Messages in a row parse as one, with the changes of all and the last one's token
+    # (protobuf.dev, Encoding: Last One Wins).
+    message = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return message if len(message) <= MAX_ANSWER else b""
+
+
+def _encode(tokens: Tokens, delivery: Delivery, view: task_pb2.TaskView.ValueType) -> bytes:
+    """Encode a delivery once for all who are sent it."""
+    message = pb.WatchTasksResponse(resume_token=tokens.resume(Position(delivery.mark)))
+    for change in delivery.changes:
+        encode.change(message.changes.add(), change, view)
+    delivery.encoded[view] = message.SerializeToString()
+    return delivery.encoded[view]
 
 
 class Parts:
