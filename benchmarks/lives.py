@@ -133,6 +133,7 @@ def against(program: str, *flags: str, size: int = BATCH) -> Contest:
     def contest(at: Setting, name: str) -> Iterator[tuple[Act, Act]]:
         if not (_PEERS / program).exists():
             raise AbsentError(f"there is no benchmarks/peers/{program}")
+        peer(at, name, program, *flags)  # some are built first, which takes longer than ours waits
         with living(at, name, size) as ours:
             yield ours, lambda: peer(at, name, program, *flags)
 

@@ -37,6 +37,8 @@ _ALL = (
     Measure("create-one", "CreateTask, 1 caller", "empty call + commit", _MS, 1.5, 1.2, lower=True),
     Measure("lifecycle-procrastinate", _BATCHES, "Procrastinate", _TASKS, 20, 50),
     Measure("lifecycle-celery", _BATCHES, "Celery", _TASKS, 15, 40),
+    Measure("lifecycle-rq", _BATCHES, "RQ", _TASKS),
+    Measure("lifecycle-river", _BATCHES, "River (a program in Go)", _TASKS),
     Measure("lifecycle-unary", f"{_LIFE}, single calls", "Procrastinate", _TASKS, 3, 5),
     Measure("fan-out-1", "busy queue, 1 watcher", _BARE, _TOLD, 0.80, 0.95),
     Measure("fan-out-100", "busy queue, 100 watchers", _BARE, _TOLD, 0.80, 0.95),

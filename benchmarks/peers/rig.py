@@ -40,9 +40,9 @@ def asked(*, on_redis: bool = False) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def program(name: str, package: str) -> str:
-    """Return the path of a program that must be there."""
-    path = shutil.which(name)
+def program(name: str, package: str, beside: Path | None = None) -> str:
+    """Return the path of a program that must be there, in the PATH or else ``beside``."""
+    path = shutil.which(name) or shutil.which(name, path=beside)
     if not path:
         raise SystemExit(f"{name} is missing: install {package}")
     return path
@@ -92,10 +92,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def redis_server() -> str:
+    """Return the path of a Redis: the one that is installed, or the one of `make bench`."""
+    beside = Path(sys.prefix, "redis", "bin")
+    return program("redis-server", "Redis (on Debian: apt-get install redis-server)", beside)
+
+
 @contextmanager
 def redis(*, fsync: bool) -> Iterator[Path]:
     """Run a Redis on a unix socket, as it is by default or with each write on disk."""
-    server = program("redis-server", "Redis (on Debian: apt-get install redis-server)")
+    server = redis_server()
     durable = ("--appendonly", "yes", "--appendfsync", "always") if fsync else ()
     with tempfile.TemporaryDirectory(prefix="idstatus-bench-") as folder:
         socket = Path(folder, "redis.sock")
@@ -125,7 +131,7 @@ def tell_on_redis(
     promises_less: Sequence[str],
 ) -> None:
     """Print the line of a run on Redis, with what that Redis is and does with what it is given."""
-    said = subprocess.check_output(["redis-server", "--version"], text=True)  # noqa: S607
+    said = subprocess.check_output([redis_server(), "--version"], text=True)
     redis = said.split("v=")[1].split()[0]
     how, less = "as it is by default: no fsync", ["answers before anything is on disk"]
     if asked.fsync:
