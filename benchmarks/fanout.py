@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import floor
 import servers
@@ -124,19 +125,33 @@ class Writer:
         self.begin = lambda: wire.connections[0].start(path, burst)
 
 
-def delivered(at: Setting, name: str, server: servers.Server, to: Audience, by: Writer) -> Sample:
+class Telling(NamedTuple):
+    """How many bursts there were, on what meter, and the CPU seconds to tell all of one of them."""
+
+    bursts: int
+    meter: Meter
+    cpu: float
+
+
+def telling(server: servers.Server, to: Audience, by: Writer, seconds: float) -> Telling:
     """Let bursts be delivered; then make some that nobody hears of, for what they cost alone."""
     whole, alone = Meter(server), Meter(server)
-    bursts = to.bursts(by.begin, whole, at.seconds)
+    bursts = to.bursts(by.begin, whole, seconds)
     path, request = by.quiet
     with alone, to.wire.flood(path, lambda: request, _AHEAD) as flood:
-        to.wire.run(at.seconds / 2)
+        to.wire.run(seconds / 2)
     cpu = whole.server * whole.seconds / bursts - alone.server * alone.seconds / flood.done
+    return Telling(bursts, whole, cpu)
+
+
+def delivered(at: Setting, name: str, server: servers.Server, to: Audience, by: Writer) -> Sample:
+    """Let bursts be delivered, and return how many deliveries there are in a second."""
+    bursts, meter, cpu = telling(server, to, by, at.seconds)
     deliveries = BATCH * to.watchers
-    values = {name: deliveries * bursts / whole.seconds}
+    values = {name: deliveries * bursts / meter.seconds}
     if to.watchers > 1:  # with one, the difference is lost in the noise of the writes
         values[f"{name}-cpu"] = deliveries / cpu
-    return whole.sample(values)
+    return meter.sample(values)
 
 
 def fan_out(watchers: int) -> Contest:
