@@ -16,7 +16,7 @@ ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
 ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/watch tests/faults tests/stateful \
   tests/rpc/test_listing.py
 
-.PHONY: help install run test check bench bench-full scaling generate demo clean
+.PHONY: help install run test check bench bench-full curves scaling generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ bench: install $(BENCH) ## Measure everything as ratios; a table, JSON and a plo
 
 bench-full: install $(BENCH) ## The same with a million tasks, and more work for the peers.
 	$(BIN)/python benchmarks/bench.py --full
+
+curves: install $(BENCH) ## Measure how costs grow with tasks, watchers, queues, runners; plots (10 min).
+	$(BIN)/python benchmarks/curves.py
 
 scaling: install ## Measure what one server and one PostgreSQL carry, and simulate several (10 min).
 	$(BIN)/python benchmarks/scaling.py

@@ -28,7 +28,6 @@ _CACHES = "caches and the allocator fill up at first"
 _RETENTION = "what has ended is deleted every 10 s, so it goes up and down"
 
 
-
 def _many() -> bytes:
     task = new_task()
     task.payload = work.PAYLOAD
@@ -83,4 +82,13 @@ def summary(points: Sequence[Point]) -> dict[str, float]:
     return told
 
 
-MEMORY = Group("memory", "tasks done", CURVES, (60,), measure, (1800,), 3, summary)
+MEMORY = Group(
+    "memory",
+    "tasks done",
+    CURVES,
+    (60,),
+    measure,
+    full=(1800,),
+    trial=3,
+    summary=summary,
+)

@@ -34,7 +34,9 @@ _SHOWS = f"a page shows all queues up to {_PAGE}, each with its counts"
 CURVES = (
     Curve("create", "CreateTask, the queues in turn"),
     Curve("claim", "ClaimTasks that names one queue, the queues in turn, and FinishTasks"),
-    Curve("claim-all", f"the same, naming all queues up to {_NAMED}; the last has tasks", 100, _LOOKS),
+    Curve(
+        "claim-all", f"the same, naming all queues up to {_NAMED}; the last has tasks", 100, _LOOKS
+    ),
     Curve("list", f"ListQueues, a page of {_PAGE}", 100, _SHOWS),
 )
 
@@ -68,9 +70,7 @@ class Queues:
         return self._cost(self._claim_all)
 
     def _cost(self, operation: Operation) -> Reading:
-        return cost(
-            self._server, lambda: repeat(self._wire, operation, self._calls, UNARY_CALLERS)
-        )
+        return cost(self._server, lambda: repeat(self._wire, operation, self._calls, UNARY_CALLERS))
 
 
 def in_turn(requests: Sequence[bytes]) -> Callable[[], bytes]:

@@ -1,11 +1,12 @@
 """What the life of a task costs while there are more and more runners, each on a Run stream."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import servers
 from curve import Curve, Group, Point, Reading, Scale, cost, points
 from fanout import BATCH, batch
-from frames import Connection
+from frames import Call, Connection
 from lives import accepted, successes
 from unary import BATCH_CREATE, CREATE, new_task
 from wire import Wire
@@ -47,17 +48,17 @@ class Crew:
 
     def __init__(self, wire: Wire, server: servers.Server, *, shared: bool) -> None:
         self._wire, self._server, self._shared = wire, server, shared
-        self._runners: list[Runner] = []
-        self.done = 0
+        self._hired = self.done = 0
 
     def hire(self, count: int) -> None:
         """Let there be so many, all of them ready."""
-        connections = self._wire.connections
-        for number in range(len(self._runners), count):
-            connection = connections[number % len(connections)]
-            queue = "q" if self._shared else f"q{number}"
-            self._runners.append(Runner(connection, queue, self._count))
-        self._wire.until(lambda: all(runner.call.messages for runner in self._runners))
+
+        def begin(connection: Connection, number: int) -> Call:
+            queue = "q" if self._shared else f"q{first + number}"
+            return Runner(connection, queue, self._count).call
+
+        first, self._hired = self._hired, count
+        self._wire.open(count - first, begin)
 
     def _count(self, tasks: int) -> None:
         self.done += tasks
@@ -88,18 +89,26 @@ class Crew:
         return cost(self._server, act)
 
 
+@contextmanager
+def crew(scale: Scale, *, shared: bool) -> Iterator[Crew]:
+    """Start a server for runners."""
+    with (
+        servers.idstatus(scale.at.store(), scale.at.server_cores) as server,
+        Wire(server.address, _CONNECTIONS) as wire,
+    ):
+        yield Crew(wire, server, shared=shared)
+
+
 def measure(scale: Scale, sizes: Sequence[int]) -> Iterator[Point]:
-    """Hire more and more runners."""
-    for name, shared in (("life", True), ("alone", False)):
-        with (
-            servers.idstatus(scale.at.store(), scale.at.server_cores) as server,
-            Wire(server.address, _CONNECTIONS) as wire,
-        ):
-            crew = Crew(wire, server, shared=shared)
-            live = crew.lives if shared else crew.lives_alone
-            for size in sizes:
-                crew.hire(size)
-                yield from points(scale, size, {name: lambda: live(scale.calls)})
+    """Hire more and more runners of one queue, then of a queue each."""
+    with crew(scale, shared=True) as many:
+        for size in sizes:
+            many.hire(size)
+            yield from points(scale, size, {"life": lambda: many.lives(scale.calls)})
+    with crew(scale, shared=False) as many:
+        for size in sizes:
+            many.hire(size)
+            yield from points(scale, size, {"alone": lambda: many.lives_alone(scale.calls)})
 
 
 RUNNERS = Group("runners", "runners on Run", CURVES, (1, 10, 100, 1_000), measure)

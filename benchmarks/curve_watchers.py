@@ -64,7 +64,11 @@ def beside(
             yield from points(
                 scale,
                 size,
-                {f"beside-{what}": lambda: cost(server, lambda: repeat(wire, create, scale.calls, 1))},
+                {
+                    f"beside-{what}": lambda: cost(
+                        server, lambda: repeat(wire, create, scale.calls, 1)
+                    )
+                },
             )
 
 
@@ -91,6 +95,4 @@ def measure(scale: Scale, sizes: Sequence[int]) -> Iterator[Point]:
     yield from beside(scale, sizes, "queue", of_queues)
 
 
-WATCHERS = Group(
-    "watchers", "watchers", CURVES, (1, 10, 100, 1_000, 10_000), measure, trial=_SEEN
-)
+WATCHERS = Group("watchers", "watchers", CURVES, (1, 10, 100, 1_000, 10_000), measure, trial=_SEEN)

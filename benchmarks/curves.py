@@ -2,7 +2,7 @@
 
     make curves                                       all of them, in ten minutes
     .venv/bin/python benchmarks/curves.py tasks       some of them
-    .venv/bin/python benchmarks/curves.py --full      also 10,000,000 tasks, and half an hour of memory
+    .venv/bin/python benchmarks/curves.py --full      10,000,000 tasks, too, and a longer run
 
 What counts is the CPU that the server uses for an operation: others on the machine change it less
 than they change how many there are in a second. The server has one core, the load the others.
@@ -39,7 +39,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="of each point")
-    parser.add_argument("--full", action="store_true", help="the largest sizes, too: hours")
+    parser.add_argument(
+        "--full", action="store_true", help="10,000,000 tasks, half an hour of memory"
+    )
     parser.add_argument("--trial", type=Path, metavar="JSON", help="the smallest sizes only")
     given = parser.parse_args()
     if unknown := set(given.groups) - set(GROUPS):

@@ -47,12 +47,10 @@ class Audience:
         self.watchers = watchers
         self.delivered = 0
         self.heard: list[bytes] = []
-        connections = wire.connections
-        calls = [
-            connections[i % len(connections)].start(path, request, self._hear if i else self._note)
-            for i in range(watchers)
-        ]
-        wire.until(lambda: all(call.messages for call in calls))
+        wire.open(
+            watchers,
+            lambda connection, i: connection.start(path, request, self._hear if i else self._note),
+        )
 
     def changes(self, message: bytes) -> int:
         """Return how many changes a message tells of."""

@@ -32,7 +32,7 @@ _PAYLOAD = new_task().payload
 async def fill(path: str, tasks: int, first: int = 0) -> None:
     """Store so many tasks, without a server; ``first`` are there already."""
     async with SqliteStore(path) as store, work.ledger_on(store) as ledger:
-        await work.live(ledger, tasks // 2, _BATCH, "q", _PAYLOAD, first)
+        await work.live(ledger, tasks // 2, _BATCH, "q", _PAYLOAD, first=first)
         for _ in range(0, tasks - tasks // 2, _BATCH):
             await ledger.submit(work.new_tasks(_BATCH, "q", _PAYLOAD))
 

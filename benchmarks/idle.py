@@ -15,7 +15,6 @@ from idstatus.v1 import task_service_pb2 as t
 
 WATCHERS = 10_000
 _CONNECTIONS = 10
-_AT_ONCE = 200
 _SETTLING = 0.5
 
 
@@ -24,11 +23,7 @@ def grown(
 ) -> float:
     """Open so many streams; return by how many KiB the server has grown for each."""
     before = server.memory
-    for number in range(0, count, _AT_ONCE):
-        connection = wire.connections[number // _AT_ONCE % len(wire.connections)]
-        some = range(min(_AT_ONCE, count - number))
-        calls = [connection.start(path, request()) for _ in some]
-        wire.until(lambda calls=calls: all(call.messages for call in calls))  # type: ignore[misc]
+    wire.open(count, lambda connection, _: connection.start(path, request()))
     wire.run(_SETTLING)
     return (server.memory - before) / count / 1024
 

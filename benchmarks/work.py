@@ -47,7 +47,7 @@ def finish(tasks: Sequence[Task]) -> Finish:
 
 
 async def live(
-    ledger: Ledger, tasks: int, batch: int, queue: str, payload: bytes = PAYLOAD, first: int = 0
+    ledger: Ledger, tasks: int, batch: int, queue: str, payload: bytes = PAYLOAD, *, first: int = 0
 ) -> None:
     """Let tasks live a typical life: created, claimed, finished, so many in a commit.
 
