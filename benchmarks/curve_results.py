@@ -30,16 +30,22 @@ def group_as_json(group: Group, points: Sequence[Point]) -> dict[str, Any]:
 def curve_as_json(curve: Curve, points: Sequence[Point]) -> dict[str, Any]:
     """Return one of them, with the medians of its rounds."""
     found = [point_as_json(point) for point in points]
-    late = [point["value"] for point in found if point["size"] >= (curve.flat or 0)]
+    flat = [] if curve.flat is None else [p for p in found if p["size"] >= curve.flat]
     return {
         "what": curve.what,
         "unit": curve.unit,
         "flat_from": curve.flat,
         "may_grow": curve.why,
-        "ratio": found[-1]["value"] / found[0]["value"],
-        "flat_ratio": late[-1] / late[0] if curve.flat is not None and late else None,
+        "ratio": ratio(found),
+        "flat_ratio": ratio(flat),
         "points": found,
     }
+
+
+def ratio(points: Sequence[dict[str, Any]]) -> float | None:
+    """Return how many times the first value the last one is; None if there was too little."""
+    values = [point["value"] for point in points]
+    return values[-1] / values[0] if values and values[0] > 0 else None
 
 
 def point_as_json(point: Point) -> dict[str, Any]:
@@ -56,8 +62,7 @@ def point_as_json(point: Point) -> dict[str, Any]:
 
 def flat(curve: dict[str, Any]) -> bool | None:
     """Say whether a curve is as flat as it must be; None if it need not be."""
-    ratio = curve["flat_ratio"]
-    return None if ratio is None else ratio <= _NOISE
+    return None if curve["flat_ratio"] is None else curve["flat_ratio"] <= _NOISE
 
 
 def save(told: dict[str, Any], path: Path) -> None:
@@ -96,10 +101,15 @@ def row(curve: dict[str, Any]) -> list[str]:
         curve["what"],
         curve["unit"],
         "\n".join(f"{p['size']:>10,}: {p['value']:,.1f}{rate(p)}" for p in points),
-        f"{curve['ratio']:.2f}",
+        times(curve["ratio"]),
         "; ".join(filter(None, (must, curve["may_grow"]))),
-        {True: "yes", False: f"NO: {curve['flat_ratio']}", None: ""}[flat(curve)],
+        {True: "yes", False: f"NO: {times(curve['flat_ratio'])}", None: ""}[flat(curve)],
     ]
+
+
+def times(ratio: float | None) -> str:
+    """Return a ratio as it is read."""
+    return "" if ratio is None else f"{ratio:.2f}"
 
 
 def rate(point: dict[str, Any]) -> str:

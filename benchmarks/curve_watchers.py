@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import servers
+from contest import WARM_UP, Meter
 from curve import Curve, Group, Operation, Point, Reading, Scale, call, cost, points, repeat
 from fanout import BATCH, WATCH, Watchers, Writer, batch, telling
 from google.protobuf.duration_pb2 import Duration
@@ -14,13 +15,17 @@ from idstatus.v1 import task_service_pb2 as t
 from idstatus.v1.task_pb2 import TaskFilter
 
 _CONNECTIONS = 10
-# Fewer are lost in the noise of a process.
-_SEEN = 100
+# What fewer take is lost in the noise: of memory, and of a commit.
+_SEEN, _SOME = 100, 10
+_EACH = "each watcher is told"
 # What idle watchers are sent now and then is not the cost of a commit.
 _SELDOM = Duration(seconds=3600)
 
 CURVES = (
-    Curve("delivery", f"a commit of {BATCH} changes told to one watcher of their queue"),
+    Curve(
+        "commit", f"a commit of {BATCH} creations, told to all watchers of their queue", None, _EACH
+    ),
+    Curve("delivery", "of this what is for one watcher, without the writes", _SOME),
     Curve("beside-task", "a commit of one creation, while each watches a task of another queue"),
     Curve("beside-queue", "the same, while each watches a queue of its own"),
     Curve("memory-task", "memory of a watcher of a task", _SEEN, unit="KiB"),
@@ -28,7 +33,7 @@ CURVES = (
 )
 
 
-def busy(scale: Scale, watchers: int) -> Point:
+def busy(scale: Scale, watchers: int) -> Iterator[Point]:
     """Let all watch one queue."""
     with (
         servers.idstatus(scale.at.store(), scale.at.server_cores) as server,
@@ -36,13 +41,16 @@ def busy(scale: Scale, watchers: int) -> Point:
     ):
         audience = Watchers(wire, watchers)
         writer = Writer(wire, BATCH_CREATE, batch("q"), (BATCH_CREATE, batch("quiet")))
-
-        def told() -> Reading:
-            bursts, meter, cpu = telling(server, audience, writer, scale.seconds)
+        audience.bursts(writer.begin, Meter(server), WARM_UP)
+        rounds = []
+        for _ in range(scale.rounds):
+            rounds.append(telling(server, audience, writer, scale.seconds))
             audience.check()
-            return Reading(cpu / watchers * 1e6, bursts * watchers / meter.seconds)
-
-        return next(points(scale, watchers, {"delivery": told}))
+    commits = [Reading(one.whole * 1e6, one.bursts / one.meter.seconds) for one in rounds]
+    yield Point("commit", watchers, commits)
+    if watchers >= _SOME:
+        each = [Reading(one.telling / watchers * 1e6) for one in rounds]
+        yield Point("delivery", watchers, each)
 
 
 def beside(
@@ -90,7 +98,7 @@ def of_queues(_: Wire, count: int) -> Iterator[bytes]:
 def measure(scale: Scale, sizes: Sequence[int]) -> Iterator[Point]:
     """Measure the one, then the others."""
     for size in sizes:
-        yield busy(scale, size)
+        yield from busy(scale, size)
     yield from beside(scale, sizes, "task", of_tasks)
     yield from beside(scale, sizes, "queue", of_queues)
 

@@ -124,32 +124,33 @@ class Writer:
 
 
 class Telling(NamedTuple):
-    """How many bursts there were, on what meter, and the CPU seconds to tell all of one of them."""
+    """How many bursts there were; CPU seconds of one, and of these what telling of it took."""
 
     bursts: int
     meter: Meter
-    cpu: float
+    whole: float
+    telling: float
 
 
 def telling(server: servers.Server, to: Audience, by: Writer, seconds: float) -> Telling:
     """Let bursts be delivered; then make some that nobody hears of, for what they cost alone."""
-    whole, alone = Meter(server), Meter(server)
-    bursts = to.bursts(by.begin, whole, seconds)
+    meter, alone = Meter(server), Meter(server)
+    bursts = to.bursts(by.begin, meter, seconds)
     path, request = by.quiet
     with alone, to.wire.flood(path, lambda: request, _AHEAD) as flood:
         to.wire.run(seconds / 2)
-    cpu = whole.server * whole.seconds / bursts - alone.server * alone.seconds / flood.done
-    return Telling(bursts, whole, cpu)
+    whole = meter.server * meter.seconds / bursts
+    return Telling(bursts, meter, whole, whole - alone.server * alone.seconds / flood.done)
 
 
 def delivered(at: Setting, name: str, server: servers.Server, to: Audience, by: Writer) -> Sample:
     """Let bursts be delivered, and return how many deliveries there are in a second."""
-    bursts, meter, cpu = telling(server, to, by, at.seconds)
+    told = telling(server, to, by, at.seconds)
     deliveries = BATCH * to.watchers
-    values = {name: deliveries * bursts / meter.seconds}
+    values = {name: deliveries * told.bursts / told.meter.seconds}
     if to.watchers > 1:  # with one, the difference is lost in the noise of the writes
-        values[f"{name}-cpu"] = deliveries / cpu
-    return meter.sample(values)
+        values[f"{name}-cpu"] = deliveries / told.telling
+    return told.meter.sample(values)
 
 
 def fan_out(watchers: int) -> Contest:
