@@ -19,7 +19,7 @@ from idstatus.v1 import task_service_pb2 as t
 _BATCH = 100
 _WATCHERS = 3
 # Looks at the memory, and batches between two looks at the clock.
-_LOOKS, _BETWEEN = 40, 10
+_LOOKS, _BETWEEN = 40, 4
 _DAY = 86_400
 _SOON = "2s"
 _SHORT = ("--retention", _SOON, "--log-retention", _SOON, "--request-retention", _SOON)
@@ -89,6 +89,6 @@ MEMORY = Group(
     (60,),
     measure,
     full=(1800,),
-    trial=3,
+    trial=1,
     summary=summary,
 )
