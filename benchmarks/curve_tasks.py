@@ -124,7 +124,8 @@ def measure(scale: Scale, sizes: Sequence[int]) -> Iterator[Point]:
             servers.idstatus(store, scale.at.server_cores) as server,
             Wire(server.address, CONNECTIONS) as wire,
         ):
-            some_rare(wire)
+            if size == sizes[0]:
+                some_rare(wire)
             yield from points(scale, size, acts(scale, server, wire, there))
             yield Point("memory", size, [Reading(server.memory / 2**20)])
 
