@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import servers
+from contest import Meter
 from curve import Curve, Group, Point, Reading, Scale, cost, points
 from fanout import BATCH, batch
 from frames import Call, Connection
@@ -18,10 +19,14 @@ _CONNECTIONS = 10
 _CAPACITY = 4
 # Batches under way, so that the runners need not wait for the next.
 _AHEAD = 2
+# Each runner looks once in so many seconds.
+_LOOKS_EVERY = 10
+_LOOKS = f"each looks every {_LOOKS_EVERY} s whether another process has opened its queue"
 
 CURVES = (
     Curve("life", f"a life: created with {BATCH - 1} others, delivered, reported; one queue"),
     Curve("alone", "a life by itself, of one runner; the others wait at queues of their own"),
+    Curve("idle", "a second in which all of these wait", None, _LOOKS, "ms"),
 )
 
 
@@ -71,6 +76,12 @@ class Crew:
         """Let tasks of the first runner's queue live, one after the other."""
         return self._cost(tasks, 1, CREATE, new_task("q0").SerializeToString(), 1)
 
+    def idle(self, seconds: float) -> Reading:
+        """Let all wait; return how many milliseconds of CPU that takes the server each second."""
+        with Meter(self._server) as meter:
+            self._wire.run(seconds)
+        return Reading(meter.server * 1000)
+
     def _cost(self, tasks: int, ahead: int, path: str, request: bytes, size: int) -> Reading:
         """Let tasks live, with so many created ahead of those that are done."""
         connection, before = self._wire.connections[0], self.done
@@ -109,6 +120,7 @@ def measure(scale: Scale, sizes: Sequence[int]) -> Iterator[Point]:
         for size in sizes:
             many.hire(size)
             yield from points(scale, size, {"alone": lambda: many.lives_alone(scale.calls)})
+            yield Point("idle", size, [many.idle(_LOOKS_EVERY * scale.seconds)])
 
 
 RUNNERS = Group("runners", "runners on Run", CURVES, (1, 10, 100, 1_000), measure)

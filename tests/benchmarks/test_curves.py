@@ -16,7 +16,7 @@ EXPECTED = {
         *("memory-task", "memory-queue"),
     },
     "queues": {"create", "claim", "claim-all", "list"},
-    "runners": {"life", "alone"},
+    "runners": {"life", "alone", "idle"},
     "memory": {"memory-early", "memory", "stored"},
 }
 
