@@ -18,7 +18,7 @@ ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
 ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/watch tests/faults tests/stateful \
   tests/rpc/test_listing.py
 
-.PHONY: help install run test check bench bench-full scaling generate demo clean
+.PHONY: help install run test check bench bench-full curves scaling generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,6 +64,9 @@ bench: install $(BENCH) .venv/redis ## Measure everything as ratios; a table, JS
 
 bench-full: install $(BENCH) .venv/redis ## The same with a million tasks, more peers, and more work for them.
 	$(BIN)/python benchmarks/bench.py --full
+
+curves: install $(BENCH) ## Measure how costs grow with tasks, watchers, queues, runners; plots (10 min).
+	$(BIN)/python benchmarks/curves.py
 
 scaling: install ## Measure what one server and one PostgreSQL carry, and simulate several (10 min).
 	$(BIN)/python benchmarks/scaling.py

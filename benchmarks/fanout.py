@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import floor
 import servers
@@ -46,12 +47,10 @@ class Audience:
         self.watchers = watchers
         self.delivered = 0
         self.heard: list[bytes] = []
-        connections = wire.connections
-        calls = [
-            connections[i % len(connections)].start(path, request, self._hear if i else self._note)
-            for i in range(watchers)
-        ]
-        wire.until(lambda: all(call.messages for call in calls))
+        wire.open(
+            watchers,
+            lambda connection, i: connection.start(path, request, self._hear if i else self._note),
+        )
 
     def changes(self, message: bytes) -> int:
         """Return how many changes a message tells of."""
@@ -124,19 +123,34 @@ class Writer:
         self.begin = lambda: wire.connections[0].start(path, burst)
 
 
-def delivered(at: Setting, name: str, server: servers.Server, to: Audience, by: Writer) -> Sample:
+class Telling(NamedTuple):
+    """How many bursts there were; CPU seconds of one, and of these what telling of it took."""
+
+    bursts: int
+    meter: Meter
+    whole: float
+    telling: float
+
+
+def telling(server: servers.Server, to: Audience, by: Writer, seconds: float) -> Telling:
     """Let bursts be delivered; then make some that nobody hears of, for what they cost alone."""
-    whole, alone = Meter(server), Meter(server)
-    bursts = to.bursts(by.begin, whole, at.seconds)
+    meter, alone = Meter(server), Meter(server)
+    bursts = to.bursts(by.begin, meter, seconds)
     path, request = by.quiet
     with alone, to.wire.flood(path, lambda: request, _AHEAD) as flood:
-        to.wire.run(at.seconds / 2)
-    cpu = whole.server * whole.seconds / bursts - alone.server * alone.seconds / flood.done
+        to.wire.run(seconds / 2)
+    whole = meter.server * meter.seconds / bursts
+    return Telling(bursts, meter, whole, whole - alone.server * alone.seconds / flood.done)
+
+
+def delivered(at: Setting, name: str, server: servers.Server, to: Audience, by: Writer) -> Sample:
+    """Let bursts be delivered, and return how many deliveries there are in a second."""
+    told = telling(server, to, by, at.seconds)
     deliveries = BATCH * to.watchers
-    values = {name: deliveries * bursts / whole.seconds}
+    values = {name: deliveries * told.bursts / told.meter.seconds}
     if to.watchers > 1:  # with one, the difference is lost in the noise of the writes
-        values[f"{name}-cpu"] = deliveries / cpu
-    return whole.sample(values)
+        values[f"{name}-cpu"] = deliveries / told.telling
+    return told.meter.sample(values)
 
 
 def fan_out(watchers: int) -> Contest:

@@ -72,14 +72,24 @@ def _ignore(*_: object) -> None:
 class Call:
     """A call under way; ``messages`` and ``received`` (bytes) count what has come."""
 
-    __slots__ = ("buffer", "messages", "on_end", "on_message", "path", "received", "room", "unsent")
+    __slots__ = (
+        *("buffer", "ends", "messages", "on_end", "on_message"),
+        *("path", "received", "room", "stream", "unsent"),
+    )
 
     def __init__(
-        self, path: str, on_message: Callable[[bytes], object], on_end: Callable[[], object]
+        self,
+        path: str,
+        on_message: Callable[[bytes], object],
+        on_end: Callable[[], object],
+        *,
+        ends: bool,
     ) -> None:
         self.path = path
         self.on_message = on_message
         self.on_end = on_end
+        self.ends = ends
+        self.stream = 0
         self.messages = 0
         self.received = 0
         self.buffer = b""
@@ -99,7 +109,7 @@ class Connection:
         self._rest = b""
         self._received = 0
         self._room = self._first_room = _DEFAULT_WINDOW
-        self._waiting: deque[int] = deque()
+        self._waiting: deque[Call] = deque()
         window = _SETTING.pack(_INITIAL_WINDOW, _WIDEST)
         self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, window)]
         self._widen(0, _WIDEST - _DEFAULT_WINDOW)
@@ -110,19 +120,25 @@ class Connection:
         request: bytes,
         on_message: Callable[[bytes], object] = _ignore,
         on_end: Callable[[], object] = _ignore,
+        *,
+        ends: bool = True,
     ) -> Call:
-        """Begin a call with its only request."""
-        call, stream = Call(path, on_message, on_end), self._next
+        """Begin a call with its first request, which is its only one if it ``ends`` there."""
+        call = Call(path, on_message, on_end, ends=ends)
+        call.stream, call.room = self._next, self._first_room
         self._next += 2
-        self.calls[stream] = call
-        self._out.append(frame(HEADERS, END_HEADERS, stream, self._headers.block(path)))
-        call.unsent = b"\0" + len(request).to_bytes(4) + request
-        call.room = self._first_room
-        if self._waiting or not self._send(stream, call):
-            self._waiting.append(stream)
+        self.calls[call.stream] = call
+        self._out.append(frame(HEADERS, END_HEADERS, call.stream, self._headers.block(path)))
+        self.send(call, request)
         return call
 
-    def _send(self, stream: int, call: Call) -> bool:
+    def send(self, call: Call, request: bytes) -> None:
+        """Send a request on a call."""
+        call.unsent += b"\0" + len(request).to_bytes(4) + request
+        if call not in self._waiting and (self._waiting or not self._send(call)):
+            self._waiting.append(call)
+
+    def _send(self, call: Call) -> bool:
         """Send as much of a request as the windows allow; say whether that was all."""
         while call.unsent:
             size = min(len(call.unsent), self._room, call.room, _LARGEST_FRAME)
@@ -131,12 +147,13 @@ class Connection:
             part, call.unsent = call.unsent[:size], call.unsent[size:]
             self._room -= size
             call.room -= size
-            self._out.append(frame(DATA, 0 if call.unsent else END_STREAM, stream, part))
+            last = END_STREAM if call.ends and not call.unsent else 0
+            self._out.append(frame(DATA, last, call.stream, part))
         return True
 
     def flush(self) -> None:
         """Send. It may block for a moment: the server reads whatever its windows allow."""
-        while self._waiting and self._send(self._waiting[0], self.calls[self._waiting[0]]):
+        while self._waiting and self._send(self._waiting[0]):
             self._waiting.popleft()
         if self._out:
             out, self._out = b"".join(self._out), []

@@ -29,18 +29,19 @@ _IDS = 20_000
 _PAYLOAD = new_task().payload
 
 
-async def fill(path: str, tasks: int) -> None:
-    """Store so many tasks, without a server."""
+async def fill(path: str, tasks: int, first: int = 0) -> None:
+    """Store so many tasks, without a server; ``first`` are there already."""
     async with SqliteStore(path) as store, work.ledger_on(store) as ledger:
-        await work.live(ledger, tasks // 2, _BATCH, "q", _PAYLOAD)
+        await work.live(ledger, tasks // 2, _BATCH, "q", _PAYLOAD, first=first)
         for _ in range(0, tasks - tasks // 2, _BATCH):
             await ledger.submit(work.new_tasks(_BATCH, "q", _PAYLOAD))
 
 
-def some_ids(path: str, tasks: int) -> list[str]:
+def some_ids(path: str) -> list[str]:
     """Return ids from all over the store."""
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
-        numbers = [random.randrange(tasks) for _ in range(_IDS)]
+        (last,) = db.execute("SELECT max(seq) FROM tasks").fetchone()
+        numbers = [random.randint(1, last) for _ in range(_IDS)]
         found = (
             db.execute("SELECT id FROM tasks WHERE seq >= ? ORDER BY seq LIMIT 1", (n,)).fetchone()
             for n in numbers
@@ -94,7 +95,7 @@ def grown(at: Setting, tasks: int) -> Iterator[Grown]:
         servers.idstatus(store, at.server_cores) as server,
         Wire(server.address, _CONNECTIONS) as wire,
     ):
-        yield Grown(at, wire, server, some_ids(path, tasks))
+        yield Grown(at, wire, server, some_ids(path))
 
 
 @contextmanager

@@ -15,19 +15,17 @@ from idstatus.v1 import task_service_pb2 as t
 
 WATCHERS = 10_000
 _CONNECTIONS = 10
-_AT_ONCE = 200
 _SETTLING = 0.5
 
 
-def grown(wire: Wire, server: servers.Server, path: str, request: Callable[[], bytes]) -> float:
-    """Open all streams; return by how many KiB the server has grown for each."""
+def grown(
+    wire: Wire, server: servers.Server, path: str, request: Callable[[], bytes], count: int
+) -> float:
+    """Open so many streams; return by how many KiB the server has grown for each."""
     before = server.memory
-    for number in range(0, WATCHERS, _AT_ONCE):
-        connection = wire.connections[number // _AT_ONCE % _CONNECTIONS]
-        calls = [connection.start(path, request()) for _ in range(_AT_ONCE)]
-        wire.until(lambda calls=calls: all(call.messages for call in calls))  # type: ignore[misc]
+    wire.open(count, lambda connection, _: connection.start(path, request()))
     wire.run(_SETTLING)
-    return (server.memory - before) / WATCHERS / 1024
+    return (server.memory - before) / count / 1024
 
 
 @contextmanager
@@ -41,12 +39,13 @@ def idle(at: Setting, name: str) -> Iterator[tuple[Act, Act]]:
         ):
             ids = itertools.cycle(create_many(wire, WATCHERS))
             if not each:
-                return grown(wire, server, WATCH, watch_request)
+                return grown(wire, server, WATCH, watch_request, WATCHERS)
             return grown(
                 wire,
                 server,
                 WATCH,
                 lambda: t.WatchTasksRequest(ids=[next(ids)]).SerializeToString(),
+                WATCHERS,
             )
 
     def ours_all() -> Sample:
@@ -57,7 +56,7 @@ def idle(at: Setting, name: str) -> Iterator[tuple[Act, Act]]:
 
     def bare() -> Sample:
         with servers.floor(at.server_cores) as server, Wire(server.address, _CONNECTIONS) as wire:
-            size = grown(wire, server, floor.STREAM, bytes)
+            size = grown(wire, server, floor.STREAM, bytes, WATCHERS)
         return Sample({name: size, f"{name}-queue": size})
 
     yield ours_all, bare

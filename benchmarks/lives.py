@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -72,30 +72,40 @@ class Lives:
         create()
 
     def _finished(self, message: bytes) -> None:
-        results = r.FinishTasksResponse.FromString(message).results
-        assert all(result.HasField("id_status") for result in results), "a report was refused"
-        self.done += len(results)
+        self.done += accepted(r.FinishTasksResponse.FromString(message))
 
     def ended(self) -> bool:
         """Say whether all callers have gone."""
         return not self._callers
 
 
-def claim_request(size: int) -> bytes:
+def claim_request(size: int, queues: Sequence[str] = ("q",)) -> bytes:
     """Return the request that claims so many."""
-    return r.ClaimTasksRequest(queues=["q"], max_tasks=size, runner="bench").SerializeToString()
+    return r.ClaimTasksRequest(queues=queues, max_tasks=size, runner="bench").SerializeToString()
 
 
 def reports(message: bytes) -> bytes:
     """Return the request that reports the success of what was claimed."""
-    claims = r.ClaimTasksResponse.FromString(message).claims
-    assert claims, "there was nothing to claim"
+    claimed = r.ClaimTasksResponse.FromString(message)
+    assert claimed.claims, "there was nothing to claim"
+    return successes(claimed).SerializeToString()
+
+
+def successes(claimed: r.ClaimTasksResponse) -> r.FinishTasksRequest:
+    """Return the reports of the success of what was claimed."""
     return r.FinishTasksRequest(
         reports=[
             r.Report(id=claim.task.id, lease_token=claim.lease_token, success=Success())
-            for claim in claims
+            for claim in claimed.claims
         ]
-    ).SerializeToString()
+    )
+
+
+def accepted(finished: r.FinishTasksResponse) -> int:
+    """Return how many reports were accepted, and insist that all were."""
+    results = finished.results
+    assert all(result.HasField("id_status") for result in results), "a report was refused"
+    return len(results)
 
 
 def lived(at: Setting, name: str, wire: Wire, server: servers.Server, size: int) -> Sample:

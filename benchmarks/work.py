@@ -47,10 +47,13 @@ def finish(tasks: Sequence[Task]) -> Finish:
 
 
 async def live(
-    ledger: Ledger, tasks: int, batch: int, queue: str, payload: bytes = PAYLOAD
+    ledger: Ledger, tasks: int, batch: int, queue: str, payload: bytes = PAYLOAD, *, first: int = 0
 ) -> None:
-    """Let tasks live a typical life: created, claimed, finished, so many in a commit."""
-    for number in range(0, tasks, batch):
+    """Let tasks live a typical life: created, claimed, finished, so many in a commit.
+
+    They are numbered from ``first`` on: a number that was used names the same request again.
+    """
+    for number in range(first, first + tasks, batch):
         await ledger.submit(new_tasks(batch, queue, payload, f"{queue}.{number}"))
         claimed = await ledger.submit(claim(batch, queue))
         await ledger.submit(finish(claimed.tasks))

@@ -27,10 +27,10 @@ def amounts(claims: Claims, known: Loaded) -> dict[str, int]:
     for queues in claims:
         left = sum(max(wanted.values()) for wanted in claims)
         for name in queues:
-            queue = known.queues.get(name)
-            if queue is None or queue.paused or left <= 0:
+            queue, queued = known.queues.get(name), known.queued.get(name, 0)
+            if queue is None or queue.paused or not queued or left <= 0:
                 continue
-            given, most = known.queued.get(name, 0) - touched[name, Status.QUEUED], left
+            given, most = queued - touched[name, Status.QUEUED], left
             if queue.max_running:
                 room = max(0, queue.max_running - known.running.get(name, 0))
                 given, most = min(given, room), min(most, room + touched[name, Status.RUNNING])

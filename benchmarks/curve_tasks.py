@@ -1,0 +1,141 @@
+"""What calls cost while the store grows."""
+
+import asyncio
+import itertools
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import servers
+from curve import (
+    Act,
+    Curve,
+    Group,
+    Operation,
+    Point,
+    Reading,
+    Scale,
+    call,
+    claim_and_finish,
+    cost,
+    points,
+    repeat,
+)
+from growth import LIST, PAGE, fill, some_ids
+from lives import CONNECTIONS, UNARY_CALLERS, claim_request
+from unary import BATCH_CREATE, CREATE, GET, new_task
+from wire import Wire
+
+from idstatus.v1 import task_service_pb2 as t
+from idstatus.v1.task_pb2 import Status, TaskFilter
+from idstatus_server.rpc.tokens import Tokens
+
+_CANCEL = "/idstatus.v1.TaskService/BatchCancelTasks"
+_FEW = 20
+# A page that has to look far costs as much as so many calls.
+_SLOW = 20
+_RARE = {"kind": "rare"}
+_CACHES = "SQLite may keep 64 MiB of pages for each of two connections"
+
+CURVES = (
+    Curve("get", "GetIdStatus of random tasks"),
+    Curve("create", "CreateTask"),
+    Curve("claim", "ClaimTasks and FinishTasks of one task"),
+    Curve("list", f"the first page of {PAGE} tasks of a queue"),
+    Curve("list-middle", "a page in the middle, by its token"),
+    Curve("list-label", "a page by a label that few have: it looks at 5,000 tasks"),
+    Curve("list-status", "a page by a status that few have"),
+    Curve("memory", "memory of the server", None, _CACHES, "MiB"),
+)
+
+
+class Stored(NamedTuple):
+    """What must be known of a store: ids from all over it, its own id, a ``seq`` in the middle."""
+
+    ids: Sequence[str]
+    store_id: str
+    middle: int
+
+
+def stored(path: str) -> Stored:
+    """Look into a store that no server has open."""
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        (store_id,) = db.execute("SELECT store_id FROM head").fetchone()
+        (middle,) = db.execute("SELECT max(seq) / 2 FROM tasks").fetchone()
+    return Stored(some_ids(path), store_id, middle)
+
+
+def page(wanted: TaskFilter, there: Stored | None = None) -> bytes:
+    """Return the request for the first page or, of a store that is known, one in the middle."""
+    filtered = t.ListTasksRequest(filter=wanted).SerializeToString(deterministic=True)
+    token = Tokens(there.store_id).page(there.middle, filtered) if there else ""
+    asked = t.ListTasksRequest(filter=wanted, page_size=PAGE, page_token=token)
+    return asked.SerializeToString()
+
+
+def some_rare(wire: Wire) -> None:
+    """Create few tasks with a label, and cancel them."""
+    task = new_task()
+    task.ClearField("labels")
+    task.labels.update(_RARE)
+    many = t.BatchCreateTasksRequest(requests=[task] * _FEW).SerializeToString()
+    made = t.BatchCreateTasksResponse.FromString(wire.ask(BATCH_CREATE, many)).tasks
+    cancel = t.BatchCancelTasksRequest(ids=[task.id for task in made])
+    wire.ask(_CANCEL, cancel.SerializeToString())
+
+
+def acts(scale: Scale, server: servers.Server, wire: Wire, there: Stored) -> dict[str, Act]:
+    """Return what is measured at each size."""
+    gets = itertools.cycle([t.GetIdStatusRequest(id=i).SerializeToString() for i in there.ids])
+    create, claim = new_task().SerializeToString(), claim_request(1)
+    pages = {
+        "list": page(TaskFilter(queues=["q"])),
+        "list-middle": page(TaskFilter(queues=["q"]), there),
+        "list-label": page(TaskFilter(labels=_RARE)),
+        "list-status": page(TaskFilter(statuses=[Status.STATUS_CANCELLED])),
+    }
+
+    def act(operation: Operation, calls: int = scale.calls) -> Act:
+        return lambda: cost(server, lambda: repeat(wire, operation, calls, UNARY_CALLERS))
+
+    listings = {
+        name: act(
+            call(LIST, lambda request=request: request),  # type: ignore[misc]
+            max(1, scale.calls // _SLOW) if name == "list-label" else scale.calls,
+        )
+        for name, request in pages.items()
+    }
+    return {
+        "get": act(call(GET, lambda: next(gets))),
+        "create": act(call(CREATE, lambda: create)),
+        "claim": act(claim_and_finish(lambda: claim)),
+        **listings,
+    }
+
+
+def measure(scale: Scale, sizes: Sequence[int]) -> Iterator[Point]:
+    """Let one store grow from size to size, and serve it at each."""
+    store, size = scale.at.store(), 0
+    path = store.removeprefix("sqlite:///")
+    for larger in sizes:
+        asyncio.run(fill(path, larger - size, size))
+        size, there = larger, stored(path)
+        with (
+            servers.idstatus(store, scale.at.server_cores) as server,
+            Wire(server.address, CONNECTIONS) as wire,
+        ):
+            if size == sizes[0]:
+                some_rare(wire)
+            yield from points(scale, size, acts(scale, server, wire, there))
+            yield Point("memory", size, [Reading(server.memory / 2**20)])
+
+
+TASKS = Group(
+    "tasks",
+    "tasks stored",
+    CURVES,
+    (10_000, 100_000, 1_000_000),
+    measure,
+    full=(10_000_000,),
+    trial=1000,
+)
