@@ -33,7 +33,7 @@ from idstatus_server.store.postgres.lost import was_committed
 from idstatus_server.store.postgres.opening import migrate
 from idstatus_server.store.postgres.pool import Pool
 from idstatus_server.store.postgres.writing import PostgresTransaction
-from idstatus_server.store.rows import read_change, read_task
+from idstatus_server.store.rows import read_task
 
 _log = logging.getLogger(__name__)
 
@@ -52,12 +52,6 @@ _HEAD = """
 SELECT revision,
   coalesce((SELECT l.time FROM idstatus.log AS l WHERE l.revision = head.revision), 0), compacted
 FROM idstatus.head"""
-# A unit that the limit would cut is read to its end.
-_LOG = """
-SELECT revision, unit, kind, before, after FROM idstatus.log WHERE revision > $1 AND revision <= (
-  SELECT max(unit) FROM (
-    SELECT unit FROM idstatus.log WHERE revision > $1 ORDER BY revision LIMIT $2) AS page)
-ORDER BY revision"""
 
 
 class PostgresStore:
@@ -74,6 +68,7 @@ class PostgresStore:
         self._url = url
         self._connections = connections
         self._writing = asyncio.Lock()
+        self._writer = 0  # the database's process that works on our commits, or did last
         self._name = uuid.uuid4().hex
         self._listening: Listening | None = None
         self._on_duty = False
@@ -106,8 +101,8 @@ class PostgresStore:
         return int((await self._rows(f"SELECT {NOW}"))[0][0])
 
     def follow(self, wake: Callable[[], None], changed: Callable[[str], None]) -> None:
-        """Call ``wake`` at each hint, and every second in any case; ``changed`` at its hints."""
-        self._listening = Listening(self._url, wake, changed)
+        """Call ``wake`` at others' hints, and every second in any case; ``changed`` at its hints."""
+        self._listening = Listening(self._url, wake, changed, lambda: self._writer)
 
     async def on_duty(self) -> bool:
         """Tell whether this process runs the timers."""
@@ -124,6 +119,7 @@ class PostgresStore:
         """Begin a commit; leaving the block without one changes nothing."""
         with _translated():
             async with self._writing, self._pool.acquire() as db, begun(db, BEGIN):
+                self._writer = db.get_server_pid()
                 (head,) = await db.fetch(LOCK_HEAD)
                 yield PostgresTransaction(db, partial(self._commit, db), head)
 
@@ -203,10 +199,8 @@ class PostgresStore:
 
     async def log(self, after: Mark, limit: int) -> list[Change]:
         """Return the next changes past a mark, whole units only."""
-        async with self._snapshot() as db:
-            await listing.check_mark(db, after)
-            rows = await db.fetch(_LOG, after.revision, limit)
-            return [read_change(tuple(row)) for row in rows]
+        with _translated():
+            return await listing.log(self._pool, after, limit)
 
     async def queues(self, after: str, limit: int) -> list[QueueState]:
         """Return the next queues by name."""
