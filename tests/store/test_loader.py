@@ -30,9 +30,10 @@ class Slow:
 
     async def _query(self, ids: Sequence[str]) -> Loaded:
         self.asked.append(ids)
+        gate = self.gate
         found = await self._store._load_tasks(ids)
         self.has_read.set()
-        await self.gate.wait()
+        await gate.wait()
         return found
 
     def load(self, *ids: str) -> asyncio.Task[Loaded]:
@@ -119,11 +120,15 @@ async def test_a_query_that_is_stuck_does_not_keep_others_waiting(
     slow: Slow, author: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "_STUCK", 0.0)
-    await author.create("a")
-    stuck, other = await slow.hold("a"), await slow.hold("b")
-    assert slow.asked == [["a"], ["b"]]
+    task = await author.create("a")
+    stuck = await slow.hold("a")
+    shut, slow.gate = slow.gate, asyncio.Event()
+    held = await slow.hold("b")
+    waiting = slow.load("c")
     slow.gate.set()
-    assert [len(found) for found in await asyncio.gather(stuck, other)] == [1, 0]
+    assert await held == await waiting == await slow.load("d") == {}
+    shut.set()
+    assert await stuck == {"a": task}
 
 
 async def test_a_caller_who_leaves_does_no_harm_to_those_who_share_its_query(

@@ -23,8 +23,8 @@ _PAUSE = 6
 _ENOUGH = 64
 # Keys in one query: more would hold up the event loop while their rows are decoded.
 _KEYS = 1000
-# Past this a query may be stuck, in seconds: whoever comes then need not wait for it. So many
-# may be under way.
+# A query that takes longer may be stuck, in seconds: then others no longer wait for it, but no
+# more than so many are under way.
 _STUCK, _QUERIES = 0.1, 2
 
 
@@ -33,14 +33,18 @@ class _Caller(NamedTuple, Generic[K, V]):
     answer: asyncio.Future[dict[K, V]]
 
 
+class _Query(NamedTuple, Generic[K, V]):
+    begun: float
+    callers: list[_Caller[K, V]]
+
+
 class Loader(Generic[K, V]):
     """Loads rows with ``query``, which returns those that exist, by key."""
 
     def __init__(self, query: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._query = query
         self._waiting: deque[_Caller[K, V]] = deque()
-        self._under_way: dict[asyncio.Task[None], Sequence[_Caller[K, V]]] = {}
-        self._begun = 0.0
+        self._under_way: dict[asyncio.Task[None], _Query[K, V]] = {}
         self._alone = True
 
     async def load(self, keys: Sequence[K]) -> dict[K, V]:
@@ -55,15 +59,14 @@ class Loader(Generic[K, V]):
             raise
 
     def _begin(self) -> None:
-        """Begin a query for those who wait, if none is under way but what may be stuck."""
+        """Begin a query for those who wait, unless another will soon be done."""
         now = time.monotonic()
-        busy = len(self._under_way) >= (_QUERIES if now > self._begun + _STUCK else 1)
-        if self._waiting and not busy:
-            callers: list[_Caller[K, V]] = []
-            task = asyncio.create_task(self._run(callers), name="load")
+        last = max((query.begun for query in self._under_way.values()), default=float("-inf"))
+        if self._waiting and len(self._under_way) < _QUERIES and now > last + _STUCK:
+            query = _Query[K, V](now, [])
+            task = asyncio.create_task(self._run(query.callers), name="load")
             task.add_done_callback(self._end)
-            self._under_way[task] = callers
-            self._begun = now
+            self._under_way[task] = query
 
     def _end(self, task: asyncio.Task[None]) -> None:
         del self._under_way[task]
@@ -71,7 +74,7 @@ class Loader(Generic[K, V]):
 
     def _give_up(self) -> None:
         """Cancel queries whose callers have all gone: a new one may fare better."""
-        for task, callers in self._under_way.items():
+        for task, (_, callers) in self._under_way.items():
             if callers and all(caller.answer.done() for caller in callers):
                 task.cancel()
 
