@@ -194,5 +194,10 @@ class BodiesApart(Fixtures):
             task.seq: Bodies(b"in", b"out"),
             copy.seq: Bodies(b"in", b""),
         }
+        assert await store.whole_tasks(["a", "b", "c"]) == {
+            "a": (done, Bodies(b"in", b"out")),
+            "b": (copy, Bodies(b"in", b"")),
+        }
         await author.delete(done)
         assert await store.bodies([task.seq]) == {}
+        assert await store.whole_tasks(["a"]) == {}

@@ -65,6 +65,21 @@ class TestSharing(OnPostgres):
                 log = await store.log(START, 100)
                 assert [change.revision for change in log] == list(range(1, 41))
 
+    async def test_a_store_is_woken_by_the_commits_of_others_not_by_its_own(
+        self, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("idstatus_server.store.postgres.listening._POLL", 60.0)
+        async with PostgresStore(url) as store, PostgresStore(url) as other:
+            heard: asyncio.Queue[None] = asyncio.Queue()
+            store.follow(lambda: heard.put_nowait(None), lambda _: None)
+            await heard.get()  # it looks once by itself
+            await is_listening(store)
+            for name in "abc":
+                await Author(store).create(name)
+            await Author(other).create("d")  # hints come in the order of the commits
+            await heard.get()
+            assert heard.empty()
+
     async def test_a_newer_schema_is_refused(self, url: str) -> None:
         async with PostgresStore(url):
             pass
@@ -109,3 +124,12 @@ class TestSharing(OnPostgres):
     async def test_a_database_out_of_reach_is_refused(self) -> None:
         with pytest.raises(StartError, match="cannot connect"):
             await PostgresStore("postgresql://nobody@127.0.0.1:1/none").__aenter__()
+
+
+async def is_listening(store: PostgresStore) -> None:
+    """Return once a hint would be heard."""
+    sql = """
+    SELECT true FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'SELECT current_setting%'"""
+    while not await store._rows(sql):
+        await asyncio.sleep(0.01)

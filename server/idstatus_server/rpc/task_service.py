@@ -1,5 +1,8 @@
 """TaskService: creates tasks, tells what became of them, cancels and retries."""
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from idstatus.v1 import task_service_pb2 as pb
 from idstatus_server.engine.commands import Cancel, Create, Delete, Retry
 from idstatus_server.errors import TaskNotFoundError
@@ -12,6 +15,8 @@ from idstatus_server.rpc.listing import MAX_ANSWER, Listing
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.rpc.watching import Watching
+
+T = TypeVar("T")
 
 
 class TaskService:
@@ -64,10 +69,15 @@ class TaskService:
         """Return a task."""
         fields = Fields(self._limits)
         view = decode.view(fields, request.view, encode.FULL)
-        task = await self._find(fields, request.id)
-        bodies = await self._store.bodies((task.seq,)) if view == encode.FULL else {}
+        fields.id("id", request.id)
+        fields.check()
         answer = pb.GetTaskResponse()
-        encode.task(answer.task, task, view, bodies)
+        if view == encode.FULL:
+            task, bodies = _only(await self._store.whole_tasks((request.id,)), request.id)
+            encode.task(answer.task, task, view, {task.seq: bodies})
+        else:
+            task = _only(await self._store.tasks((request.id,)), request.id)
+            encode.task(answer.task, task, view)
         return answer
 
     async def get_id_status(
@@ -137,7 +147,11 @@ class TaskService:
     async def _find(self, fields: Fields, task_id: str) -> Task:
         fields.id("id", task_id)
         fields.check()
-        found = await self._store.tasks((task_id,))
-        if not found:
-            raise TaskNotFoundError(task_id)
-        return found[task_id]
+        return _only(await self._store.tasks((task_id,)), task_id)
+
+
+def _only(found: Mapping[str, T], task_id: str) -> T:
+    """Return what was found of the one task that was asked for."""
+    if not found:
+        raise TaskNotFoundError(task_id)
+    return found[task_id]

@@ -147,6 +147,10 @@ class Reader(Protocol):
         """Return those of the tasks that exist, by id."""
         ...
 
+    async def whole_tasks(self, ids: Sequence[str]) -> dict[str, tuple[Task, Bodies]]:
+        """Return those of the tasks that exist, each with its bodies, by id."""
+        ...
+
     async def deleted(self, ids: Sequence[str]) -> dict[str, str]:
         """Return those of the ids whose task was deleted, each with its retry, "" if none."""
         ...

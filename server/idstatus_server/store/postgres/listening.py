@@ -19,12 +19,22 @@ _IN_VAIN = "SELECT current_setting('transaction_read_only') = 'on'"
 
 
 class Listening:
-    """Calls ``wake`` at each hint and every second, ``changed`` with the queues that were set."""
+    """Calls ``wake`` at others' hints and every second, ``changed`` with the queues that were set.
 
-    def __init__(self, url: str, wake: Callable[[], None], changed: Callable[[str], None]) -> None:
+    ``writer`` tells the database's process that makes our own commits: we know of them already.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        wake: Callable[[], None],
+        changed: Callable[[str], None],
+        writer: Callable[[], int],
+    ) -> None:
         self._url = url
         self._wake = wake
         self._changed = changed
+        self._writer = writer
         # Apart: a connection that has fallen silent must not keep us from looking.
         self._jobs = (
             asyncio.create_task(self._look(), name="look"),
@@ -60,9 +70,8 @@ class Listening:
         finally:
             db.terminate()
 
-    def _take(self, *hint: Any) -> None:
-        queue = hint[-1]
+    def _take(self, _db: object, sender: int, _channel: str, queue: Any) -> None:
         if queue:
             self._changed(queue)
-        else:
+        elif sender != self._writer():  # else the log would be read once for each of our commits
             self._wake()

@@ -5,10 +5,10 @@ from typing import Any
 
 from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
-from idstatus_server.model import Filter, Mark, QueueState, Task
+from idstatus_server.model import Change, Filter, Mark, QueueState, Task
 from idstatus_server.store import rows
 from idstatus_server.store.base import Page
-from idstatus_server.store.rows import read_queue_state, read_task
+from idstatus_server.store.rows import read_change, read_queue_state, read_task
 
 # Of each pair of queue and status that has tasks the next one, from an index. A page never needs
 # more pairs than tasks; of these the next tasks, and then the first of all.
@@ -43,9 +43,15 @@ SELECT n.id, coalesce((SELECT before FROM idstatus.log WHERE seq = n.seq AND rev
 FROM (SELECT id, seq, doc FROM idstatus.tasks WHERE id = ANY($2)
       UNION ALL SELECT id, seq, NULL FROM idstatus.used_ids WHERE id = ANY($2)) AS n
 WHERE n.seq <= $1"""
-_MARK = """
-SELECT revision, compacted, (SELECT l.time FROM idstatus.log AS l WHERE l.revision = $1)
-FROM idstatus.head"""
+# One statement, so one state: what tells whether the log goes on from a mark, and beside it what
+# follows there. A unit that the limit would cut is read to its end.
+_LOG = """
+SELECT h.revision, h.compacted, (SELECT m.time FROM idstatus.log AS m WHERE m.revision = $1),
+  l.revision, l.unit, l.kind, l.before, l.after
+FROM idstatus.head AS h LEFT JOIN idstatus.log AS l ON l.revision > $1 AND l.revision <= (
+  SELECT max(unit) FROM (
+    SELECT unit FROM idstatus.log WHERE revision > $1 ORDER BY revision LIMIT $2) AS page)
+ORDER BY l.revision"""
 # Of the task queued first: the first of each priority come from an index.
 _QUEUES = """
 SELECT q.doc, (
@@ -125,9 +131,11 @@ async def tasks_at(db: Any, revision: int, ids: Sequence[str]) -> dict[str, Task
     return {task_id: read_task(doc) for task_id, doc in found if doc}
 
 
-async def check_mark(db: Any, mark: Mark) -> None:
-    """Refuse a mark older than the log, or not of this history."""
-    rows.check_mark(mark, *await db.fetchrow(_MARK, mark.revision))
+async def log(db: Any, after: Mark, limit: int) -> list[Change]:
+    """Return the next changes past a mark; one older than the log, or foreign, is refused."""
+    found = await db.fetch(_LOG, after.revision, limit)
+    rows.check_mark(after, *found[0][:3])
+    return [read_change(row[3:]) for row in found if row[3] is not None]
 
 
 async def check_revision(db: Any, revision: int) -> int:

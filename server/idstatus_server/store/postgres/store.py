@@ -21,6 +21,7 @@ from idstatus_server.store.base import Bodies, Head, Page, Schema, Wake
 from idstatus_server.store.postgres import duties, listing
 from idstatus_server.store.postgres.hosts import LOST, OUT_OF_REACH, PATIENCE, in_one_line
 from idstatus_server.store.postgres.listening import Listening
+from idstatus_server.store.postgres.loader import Loader
 from idstatus_server.store.postgres.locking import (
     BEGIN,
     BEGIN_READING,
@@ -33,7 +34,7 @@ from idstatus_server.store.postgres.lost import was_committed
 from idstatus_server.store.postgres.opening import migrate
 from idstatus_server.store.postgres.pool import Pool
 from idstatus_server.store.postgres.writing import PostgresTransaction
-from idstatus_server.store.rows import read_change, read_task
+from idstatus_server.store.rows import read_task
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,13 @@ WHERE holder = $1 OR until < clock_timestamp() RETURNING true"""
 # The duty is taken, or renewed, this often, in seconds; it lasts three times as long.
 _DUTY = 1.0
 
+_TASKS = "SELECT id, doc FROM idstatus.tasks WHERE id = ANY($1)"
+_WHOLE_TASKS = """
+SELECT t.id, t.doc, coalesce(p.data, ''::bytea), coalesce(r.data, ''::bytea)
+FROM idstatus.tasks AS t
+LEFT JOIN idstatus.payloads AS p ON p.seq = t.seq
+LEFT JOIN idstatus.results AS r ON r.seq = t.seq
+WHERE t.id = ANY($1)"""
 _BODIES = """
 SELECT s.seq, coalesce(p.data, ''::bytea), coalesce(r.data, ''::bytea)
 FROM unnest($1::bigint[]) AS s (seq)
@@ -52,12 +60,6 @@ _HEAD = """
 SELECT revision,
   coalesce((SELECT l.time FROM idstatus.log AS l WHERE l.revision = head.revision), 0), compacted
 FROM idstatus.head"""
-# A unit that the limit would cut is read to its end.
-_LOG = """
-SELECT revision, unit, kind, before, after FROM idstatus.log WHERE revision > $1 AND revision <= (
-  SELECT max(unit) FROM (
-    SELECT unit FROM idstatus.log WHERE revision > $1 ORDER BY revision LIMIT $2) AS page)
-ORDER BY revision"""
 
 
 class PostgresStore:
@@ -74,11 +76,15 @@ class PostgresStore:
         self._url = url
         self._connections = connections
         self._writing = asyncio.Lock()
+        self._writer = 0  # the database's process that works on our commits, or did last
         self._name = uuid.uuid4().hex
         self._listening: Listening | None = None
         self._on_duty = False
         self._duty_asked = float("-inf")
         self._pool: Pool
+        self._tasks = Loader(self._load_tasks)
+        self._whole_tasks = Loader(self._load_whole_tasks)
+        self._bodies = Loader(self._load_bodies)
 
     async def __aenter__(self) -> Self:
         """Connect, and bring the schema up to date."""
@@ -106,8 +112,8 @@ class PostgresStore:
         return int((await self._rows(f"SELECT {NOW}"))[0][0])
 
     def follow(self, wake: Callable[[], None], changed: Callable[[str], None]) -> None:
-        """Call ``wake`` at each hint, and every second in any case; ``changed`` at its hints."""
-        self._listening = Listening(self._url, wake, changed)
+        """Call ``wake`` at others' hints and every second; ``changed`` at all hints of a queue."""
+        self._listening = Listening(self._url, wake, changed, lambda: self._writer)
 
     async def on_duty(self) -> bool:
         """Tell whether this process runs the timers."""
@@ -124,6 +130,7 @@ class PostgresStore:
         """Begin a commit; leaving the block without one changes nothing."""
         with _translated():
             async with self._writing, self._pool.acquire() as db, begun(db, BEGIN):
+                self._writer = db.get_server_pid()
                 (head,) = await db.fetch(LOCK_HEAD)
                 yield PostgresTransaction(db, partial(self._commit, db), head)
 
@@ -173,8 +180,11 @@ class PostgresStore:
 
     async def tasks(self, ids: Sequence[str]) -> dict[str, Task]:
         """Return those of the tasks that exist, by id."""
-        rows = await self._rows("SELECT id, doc FROM idstatus.tasks WHERE id = ANY($1)", list(ids))
-        return {task_id: read_task(doc) for task_id, doc in rows}
+        return await self._tasks.load(ids)
+
+    async def whole_tasks(self, ids: Sequence[str]) -> dict[str, tuple[Task, Bodies]]:
+        """Return those of the tasks that exist, each with its bodies, by id."""
+        return await self._whole_tasks.load(ids)
 
     async def deleted(self, ids: Sequence[str]) -> dict[str, str]:
         """Return those of the ids whose task was deleted, each with its retry."""
@@ -183,8 +193,7 @@ class PostgresStore:
 
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
         """Return payloads and results by ``Task.seq``."""
-        rows = await self._rows(_BODIES, list(seqs))
-        return {seq: Bodies(payload, result) for seq, payload, result in rows if payload or result}
+        return await self._bodies.load(seqs)
 
     async def find(self, wanted: Filter, page: Page) -> list[Task]:
         """Return the next tasks that may match."""
@@ -203,10 +212,8 @@ class PostgresStore:
 
     async def log(self, after: Mark, limit: int) -> list[Change]:
         """Return the next changes past a mark, whole units only."""
-        async with self._snapshot() as db:
-            await listing.check_mark(db, after)
-            rows = await db.fetch(_LOG, after.revision, limit)
-            return [read_change(tuple(row)) for row in rows]
+        with _translated():
+            return await listing.log(self._pool, after, limit)
 
     async def queues(self, after: str, limit: int) -> list[QueueState]:
         """Return the next queues by name."""
@@ -237,6 +244,17 @@ class PostgresStore:
         """Return ids of finished tasks that were kept long enough."""
         with _translated():
             return await duties.outlived(self._pool, now, retention, limit)
+
+    async def _load_tasks(self, ids: Sequence[str]) -> dict[str, Task]:
+        return {task_id: read_task(doc) for task_id, doc in await self._rows(_TASKS, ids)}
+
+    async def _load_whole_tasks(self, ids: Sequence[str]) -> dict[str, tuple[Task, Bodies]]:
+        rows = await self._rows(_WHOLE_TASKS, ids)
+        return {task_id: (read_task(doc), Bodies(*bodies)) for task_id, doc, *bodies in rows}
+
+    async def _load_bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
+        rows = await self._rows(_BODIES, seqs)
+        return {seq: Bodies(payload, result) for seq, payload, result in rows if payload or result}
 
     async def _rows(self, sql: str, *parameters: object) -> Sequence[Any]:
         with _translated():

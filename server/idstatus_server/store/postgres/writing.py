@@ -165,7 +165,8 @@ class PostgresTransaction:
         write(_UPDATE_TASKS, [task_columns(task) for task in settled.old])
         write(_INSERT_PAYLOADS, writes.payloads.items())
         write(_INSERT_RESULTS, writes.results.items())
-        if settled.old or writes.copies:  # a new task may take the unique key that an old one frees
+        # A new task may take the unique key that an old one frees, or a payload written above.
+        if settled.new and (settled.old or writes.copies):
             statements.append(Statement())
             write = statements[-1].add_rows
         write(_COPY_PAYLOADS, writes.copies.items())

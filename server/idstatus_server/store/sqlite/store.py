@@ -165,6 +165,12 @@ class SqliteStore:
         found = (self._known.get(task_id) or self._read_task(task_id) for task_id in ids)
         return {task.id: task for task in found if task}
 
+    async def whole_tasks(self, ids: Sequence[str]) -> dict[str, tuple[Task, Bodies]]:
+        """Return those of the tasks that exist, each with its bodies, by id."""
+        tasks = await self.tasks(ids)
+        bodies = await self.bodies([task.seq for task in tasks.values()])
+        return {i: (task, bodies.get(task.seq, Bodies())) for i, task in tasks.items()}
+
     def _read_task(self, task_id: str) -> Task | None:
         rows = self._read("SELECT doc FROM tasks WHERE id = ?", task_id)
         if not rows:
