@@ -72,11 +72,13 @@ Operation = Callable[[Connection, Done], object]
 """Begins something on a connection, and calls what it is given once that has ended."""
 
 
-def points(scale: Scale, size: int, acts: Mapping[str, Act]) -> Iterator[Point]:
-    """Let acts take turns, after a first time that does not count."""
-    rounds = [{name: act() for name, act in acts.items()} for _ in range(scale.rounds + 1)]
-    for name in acts:
-        yield Point(name, size, [told[name] for told in rounds[1:]])
+def points(scale: Scale, acts: Mapping[int, Mapping[str, Act]]) -> Iterator[Point]:
+    """Let the acts of all sizes take turns, after a first time that does not count."""
+    names = dict.fromkeys(name for some in acts.values() for name in some)
+    turns = [(name, size) for name in names for size in acts]  # what is compared is done together
+    rounds = [{(n, size): acts[size][n]() for n, size in turns} for _ in range(scale.rounds + 1)]
+    for name, size in turns:
+        yield Point(name, size, [told[name, size] for told in rounds[1:]])
 
 
 def cost(server: Server, act: Callable[[], int]) -> Reading:

@@ -86,7 +86,7 @@ def measure(scale: Scale, sizes: Sequence[int]) -> Iterator[Point]:
         Wire(server.address, CONNECTIONS) as wire,
     ):
         for size in sizes:
-            yield from points(scale, size, Queues(scale, wire, server, size).acts())
+            yield from points(scale, {size: Queues(scale, wire, server, size).acts()})
 
 
 QUEUES = Group("queues", "queues", CURVES, (1, 10, 100, 1_000), measure)

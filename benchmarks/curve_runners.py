@@ -115,11 +115,11 @@ def measure(scale: Scale, sizes: Sequence[int]) -> Iterator[Point]:
     with crew(scale, shared=True) as many:
         for size in sizes:
             many.hire(size)
-            yield from points(scale, size, {"life": lambda: many.lives(scale.calls)})
+            yield from points(scale, {size: {"life": lambda: many.lives(scale.calls)}})
     with crew(scale, shared=False) as many:
         for size in sizes:
             many.hire(size)
-            yield from points(scale, size, {"alone": lambda: many.lives_alone(scale.calls)})
+            yield from points(scale, {size: {"alone": lambda: many.lives_alone(scale.calls)}})
             yield Point("idle", size, [many.idle(_LOOKS_EVERY * scale.seconds)])
 
 

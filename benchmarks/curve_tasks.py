@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import servers
@@ -113,20 +115,33 @@ def acts(scale: Scale, server: servers.Server, wire: Wire, there: Stored) -> dic
     }
 
 
-def measure(scale: Scale, sizes: Sequence[int]) -> Iterator[Point]:
-    """Let one store grow from size to size, and serve it at each."""
-    store, size = scale.at.store(), 0
-    path = store.removeprefix("sqlite:///")
+def filled(scale: Scale, sizes: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """Return stores of these sizes; each has grown from a copy of the one before."""
+    size, before = 0, ""
     for larger in sizes:
+        store = scale.at.store()
+        path = store.removeprefix("sqlite:///")
+        if before:
+            shutil.copy(before, path)
         asyncio.run(fill(path, larger - size, size))
-        size, there = larger, stored(path)
-        with (
-            servers.idstatus(store, scale.at.server_cores) as server,
-            Wire(server.address, CONNECTIONS) as wire,
-        ):
-            if size == sizes[0]:
-                some_rare(wire)
-            yield from points(scale, size, acts(scale, server, wire, there))
+        size, before = larger, path
+        yield size, store
+
+
+def measure(scale: Scale, sizes: Sequence[int]) -> Iterator[Point]:
+    """Serve stores of all sizes, and call them in turn."""
+    stores = dict(filled(scale, sizes))
+    with ExitStack() as open_now:
+        at_size: dict[int, dict[str, Act]] = {}
+        running: dict[int, servers.Server] = {}
+        for size, store in stores.items():
+            there = stored(store.removeprefix("sqlite:///"))
+            server = open_now.enter_context(servers.idstatus(store, scale.at.server_cores))
+            wire = open_now.enter_context(Wire(server.address, CONNECTIONS))
+            some_rare(wire)
+            at_size[size], running[size] = acts(scale, server, wire, there), server
+        yield from points(scale, at_size)
+        for size, server in running.items():
             yield Point("memory", size, [Reading(server.memory / 2**20)])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import servers
 from contest import WARM_UP, Meter
-from curve import Curve, Group, Operation, Point, Reading, Scale, call, cost, points, repeat
+from curve import Act, Curve, Group, Operation, Point, Reading, Scale, call, cost, points, repeat
 from fanout import BATCH, WATCH, Watchers, Writer, batch, telling
 from google.protobuf.duration_pb2 import Duration
 from idle import grown
@@ -69,15 +69,10 @@ def beside(
             watchers = size
             if size >= _SEEN:
                 yield Point(f"memory-{what}", size, [Reading(each)])
-            yield from points(
-                scale,
-                size,
-                {
-                    f"beside-{what}": lambda: cost(
-                        server, lambda: repeat(wire, create, scale.calls, 1)
-                    )
-                },
-            )
+            acts: dict[str, Act] = {
+                f"beside-{what}": lambda: cost(server, lambda: repeat(wire, create, scale.calls, 1))
+            }
+            yield from points(scale, {size: acts})
 
 
 def of_tasks(wire: Wire, count: int) -> Iterator[bytes]:

@@ -31,7 +31,7 @@ from curve_watchers import WATCHERS
 
 GROUPS = {group.name: group for group in (TASKS, WATCHERS, QUEUES, RUNNERS, MEMORY)}
 _ROUNDS, _CALLS, _SECONDS = 3, 500, 1.0
-_TRIAL = 1, 100, 0.1
+_TRIAL = 1, 20, 0.1
 
 
 def arguments() -> argparse.Namespace:
