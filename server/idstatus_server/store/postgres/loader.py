@@ -1,15 +1,14 @@
 """A data loader: many who ask for rows by key at the same time share a query.
 
-While a query is under way, those who ask gather; the next one asks for all of them. A lone
-caller's query starts at once. If several came together, the next query waits for a pause in
-their arrival: the database would answer each of them before the next one came, and a query
+A lone caller's query starts at once. While as many as may be are under way, those who ask
+gather, and the next query asks for all of them. If several came together, it waits for a pause
+in their arrival: the database would answer each of them before the next one came, and a query
 costs as much as handling a call.
 
 Nobody joins a query that was sent before they asked: each sees all that was committed by then.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
@@ -23,19 +22,13 @@ _PAUSE = 6
 _ENOUGH = 64
 # Keys in one query: more would hold up the event loop while their rows are decoded.
 _KEYS = 1000
-# A query that takes longer may be stuck, in seconds: then others no longer wait for it, but no
-# more than so many are under way.
-_STUCK, _QUERIES = 0.1, 2
+# Queries under way at once: if one is stuck, the other goes on.
+_QUERIES = 2
 
 
 class _Caller(NamedTuple, Generic[K, V]):
     keys: Sequence[K]
     answer: asyncio.Future[dict[K, V]]
-
-
-class _Query(NamedTuple, Generic[K, V]):
-    begun: float
-    callers: list[_Caller[K, V]]
 
 
 class Loader(Generic[K, V]):
@@ -44,7 +37,7 @@ class Loader(Generic[K, V]):
     def __init__(self, query: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._query = query
         self._waiting: deque[_Caller[K, V]] = deque()
-        self._under_way: dict[asyncio.Task[None], _Query[K, V]] = {}
+        self._under_way: dict[asyncio.Task[None], Sequence[_Caller[K, V]]] = {}
         self._alone = True
 
     async def load(self, keys: Sequence[K]) -> dict[K, V]:
@@ -59,14 +52,11 @@ class Loader(Generic[K, V]):
             raise
 
     def _begin(self) -> None:
-        """Begin a query for those who wait, unless another will soon be done."""
-        now = time.monotonic()
-        last = max((query.begun for query in self._under_way.values()), default=float("-inf"))
-        if self._waiting and len(self._under_way) < _QUERIES and now > last + _STUCK:
-            query = _Query[K, V](now, [])
-            task = asyncio.create_task(self._run(query.callers), name="load")
+        if self._waiting and len(self._under_way) < _QUERIES:
+            callers: list[_Caller[K, V]] = []
+            task = asyncio.create_task(self._run(callers), name="load")
             task.add_done_callback(self._end)
-            self._under_way[task] = query
+            self._under_way[task] = callers
 
     def _end(self, task: asyncio.Task[None]) -> None:
         del self._under_way[task]
@@ -74,7 +64,7 @@ class Loader(Generic[K, V]):
 
     def _give_up(self) -> None:
         """Cancel queries whose callers have all gone: a new one may fare better."""
-        for task, (_, callers) in self._under_way.items():
+        for task, callers in self._under_way.items():
             if callers and all(caller.answer.done() for caller in callers):
                 task.cancel()
 
