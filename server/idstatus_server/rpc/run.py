@@ -207,14 +207,14 @@ class RunSession:
             return
         mark = self._desk.claiming.arrivals.mark()
         wanted = self._wanted_now(room)
-        tasks = (await self._desk.claiming.claim_now(wanted)).tasks
+        claimed = await self._desk.claiming.claim_now(wanted)
         self._woken = False
-        if tasks:
+        if claimed.tasks:
             response = pb.RunResponse()
-            await self._desk.claiming.encode(response.claims, tasks)
+            await self._desk.claiming.encode(response.claims, claimed.tasks)
             self._push(response)
-            await self._hold([task.id for task in tasks])
-        else:
+            await self._hold([task.id for task in claimed.tasks])
+        if claimed.emptied:
             await self._wait_for_work(wanted.queues, mark)
 
     def _pass_on(self) -> None:

@@ -17,11 +17,13 @@ from idstatus_server.store.base import Needs
 class Claimed(NamedTuple):
     """The tasks claimed, and the queues that have more but are at their limit.
 
-    ``repeated`` tells that the request was answered before: there will be no more.
+    ``emptied`` tells that no more can be claimed now, ``repeated`` that the request was
+    answered before: there will be no more.
     """
 
     tasks: Sequence[Task]
     limited: frozenset[str] = frozenset()
+    emptied: bool = False
     repeated: bool = False
 
 
@@ -61,14 +63,17 @@ class Claim:
         claimed: list[Task] = []
         limited: set[str] = set()
         size = 0
+        emptied = False
         for task in self._in_line(draft, limited):
             claimed.append(self._lease_out(draft, task))
             size += task.size
             if len(claimed) >= self.max_tasks or size >= self.max_bytes:
                 break
+        else:
+            emptied = True
         if claimed:
             self.key.remember(draft, Answer(ids=tuple(task.id for task in claimed)))
-        return Claimed(claimed, frozenset(limited))
+        return Claimed(claimed, frozenset(limited), emptied)
 
     def _in_line(self, draft: Draft, limited: set[str]) -> Iterator[Task]:
         """Yield the tasks to claim as they are asked for; note the queues found at their limit."""
