@@ -19,6 +19,9 @@ from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.watch import Batch, Position, Watch, WatchOptions
 from idstatus_server.watch.feed import Delivery, Feeds
 
+# Tasks whose bodies are read at once: each may have a payload and a result of 256 KiB.
+_BODIES = 16
+
 
 class Watching:
     """Serves what waits for changes."""
@@ -88,20 +91,28 @@ class Watching:
     ) -> AsyncIterator[bytes]:
         """Encode a batch for one watcher alone."""
         parts = Parts(self._tokens.resume(before) if before else "")
+        told = self._told(batch.changes, view)
         for _, unit in groupby(batch.changes, key=lambda change: change.unit):
             changes = list(unit)
-            encoded = [await self._change(change, view) for change in changes]
+            encoded = [await anext(told) for _ in changes]
             for message in parts.add(encoded, self._tokens.resume(_position(changes[-1], batch))):
                 yield message
         yield parts.rest(
             self._tokens.resume(batch.position), snapshot_complete=batch.snapshot_complete
         )
 
-    async def _change(self, change: Change, view: task_pb2.TaskView.ValueType) -> pb.TaskChange:
-        bodies = await self._store.bodies((change.task.seq,)) if view == encode.FULL else {}
-        message = pb.TaskChange()
-        encode.change(message, change, view, bodies)
-        return message
+    async def _told(
+        self, changes: Sequence[Change], view: task_pb2.TaskView.ValueType
+    ) -> AsyncIterator[pb.TaskChange]:
+        """Encode changes one by one, with few of their bodies in memory."""
+        for start in range(0, len(changes), _BODIES):
+            some = changes[start : start + _BODIES]
+            seqs = [change.task.seq for change in some] if view == encode.FULL else ()
+            bodies = await self._store.bodies(seqs) if seqs else {}
+            for change in some:
+                message = pb.TaskChange()
+                encode.change(message, change, view, bodies)
+                yield message
 
     async def wait_task(self, request: pb.WaitTaskRequest, context: Context) -> pb.WaitTaskResponse:
         """Wait until a task is terminal, or the wait is over."""
