@@ -103,8 +103,9 @@ async def check_log(snapshot: Snapshot) -> AsyncIterator[Breach]:
                 yield breach
         first = first or this
         last = this
+    newest, compacted, time = heads[0]
     nothing = Row(0, 0, 0)
-    ends = Ends(*heads[0], first or nothing, last or nothing)
+    ends = Ends(newest, compacted, time, first or nothing, last or nothing)
     if first or ends.newest != ends.compacted:  # else it is empty by right
         for breach in judge(END_RULES, ends, "log"):
             yield breach
