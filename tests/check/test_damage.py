@@ -201,7 +201,7 @@ async def test_of_a_torn_write_ahead_log_the_whole_commits_before_count(
     assert check(server.store).status == 0
     server.start()
     async with Site(server.address) as site:
-        listed = await site.tasks.ListTasks(t.ListTasksRequest(filter={"queues": ["new"]}))
+        listed = await site.tasks.ListTasks(t.ListTasksRequest(filter=m.TaskFilter(queues=["new"])))
         kept = [task.id for task in listed.tasks]
         assert 0 < len(kept) < len(tasks)
         assert kept == [task.id for task in tasks[: len(kept)]]

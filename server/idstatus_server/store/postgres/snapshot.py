@@ -25,7 +25,8 @@ class PostgresSnapshot:
 
     async def damage(self) -> AsyncIterator[str]:
         """Yield nothing: pg_amcheck and the checksums of the pages are for that."""
-        for said in ():
+        nothing: tuple[str, ...] = ()
+        for said in nothing:
             yield said
 
     async def rows(self, sql: str, ids: Collection[str] = ()) -> AsyncIterator[Sequence[Any]]:
