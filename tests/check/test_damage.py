@@ -96,7 +96,7 @@ INDEXES = ("sqlite_autoindex_tasks_1", "tasks_listed", "tasks_awake", "tasks_roo
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("how", [zeroed, torn, overwritten, flipped])
+@pytest.mark.parametrize("how", [zeroed, overwritten, flipped])
 @pytest.mark.parametrize("name", [*TABLES, *INDEXES])
 async def test_a_damaged_page_is_noticed_and_never_answered_from(
     server: ServerProcess, path: Path, name: str, how: Callable[[bytearray], None]
@@ -113,11 +113,33 @@ async def test_a_damaged_page_is_noticed_and_never_answered_from(
             assert "idstatus-server check" in answer.message
         else:
             assert answer == truth[call], call
+    assert_told(server)
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("name", [*TABLES, *INDEXES])
+async def test_a_torn_page_is_noticed_by_the_check_and_no_bug_to_the_server(
+    server: ServerProcess, path: Path, name: str
+) -> None:
+    """Rows of its lost half may be missed without a word; what is read is never called a bug."""
+    damage_page(path, name, torn)
+    server.start()
+    found = await answers(server.address)
+    assert [call for call, answer in found.items() if is_internal(answer)] == []
+    assert_told(server)
+
+
+def is_internal(answer: object) -> bool:
+    return isinstance(answer, Refusal) and answer.code == "INTERNAL"
+
+
+def assert_told(server: ServerProcess) -> None:
+    """The server has seen no bug in it, and the check names it."""
     server.kill()
     assert "Traceback" not in server.log.read_text()
-    said = await asyncio.to_thread(check, server.store)
-    assert said.status == 1
-    assert said.out[0].startswith(("file_is_whole: ", "all_can_be_read: "))
+    said = check(server.store)
+    assert (said.status, said.err) == (1, [])
+    assert said.out[0].startswith("file_is_whole: ")
 
 
 @pytest.mark.sqlite
@@ -154,8 +176,15 @@ def without_head(path: Path) -> None:
     damage_page(path, "head", zeroed)
 
 
+def with_a_torn_head(path: Path) -> None:
+    damage_page(path, "head", torn)
+
+
+ENDS = (damaged_header, truncated, of_one_page, emptied, without_head, with_a_torn_head)
+
+
 @pytest.mark.sqlite
-@pytest.mark.parametrize("how", [damaged_header, truncated, of_one_page, emptied, without_head])
+@pytest.mark.parametrize("how", ENDS)
 def test_a_file_without_its_beginning_or_end_is_refused_at_the_start(
     path: Path, tmp_path: Path, how: Callable[[Path], None]
 ) -> None:

@@ -90,6 +90,8 @@ async def check_history(snapshot: Snapshot) -> AsyncIterator[Breach]:
     last: tuple[int, Change | None] = (0, None)
     async for *columns, seq, time in snapshot.rows(_ROWS):
         where = f"revision {columns[0]}"
+        if None in (seq, time):  # ``check_log`` tells
+            continue
         try:
             change = read_change(tuple(columns))
         except StoreDamagedError as error:

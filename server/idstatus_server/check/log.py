@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import NamedTuple
 
-from idstatus_server.check.breach import Breach, judge
+from idstatus_server.check.breach import Breach, judge, unreadable
 from idstatus_server.errors import StoreDamagedError
 from idstatus_server.store.base import Snapshot
 
@@ -93,11 +93,14 @@ END_RULES = (
 async def check_log(snapshot: Snapshot) -> AsyncIterator[Breach]:
     """Yield the breaches of the log as a whole."""
     heads = [row async for row in snapshot.rows(_HEAD)]
-    if len(heads) != 1:
-        raise StoreDamagedError(f"the head has {len(heads)} rows")
+    if len(heads) != 1 or None in heads[0]:
+        raise StoreDamagedError(f"the head is {heads}")
     first = last = None
     async for row in snapshot.rows(_ROWS):
         this = Row(*row)
+        if None in this:
+            yield unreadable(f"revision {this.revision}", StoreDamagedError("a column is empty"))
+            continue
         if last:
             for breach in judge(STEP_RULES, Step(last, this), f"revision {this.revision}"):
                 yield breach

@@ -29,8 +29,9 @@ def _reader(kind: type[T], name: str) -> Callable[[str], T]:
     def read(text: str) -> T:
         try:
             return decode(text)
-        except msgspec.DecodeError as error:
-            raise StoreDamagedError(f"{name} cannot be read ({error}): {text[:60]!r}") from error
+        except (msgspec.DecodeError, TypeError) as error:  # a torn row may have none at all
+            begins = str(text)[:60]
+            raise StoreDamagedError(f"{name} cannot be read ({error}): {begins!r}") from error
 
     return read
 

@@ -72,7 +72,7 @@ def open_writer(path: str) -> Opened:
         _recognize(db)
         db.execute("PRAGMA journal_mode = WAL")
         schema = _migrate(db)
-        (store_id,) = db.execute("SELECT store_id FROM head").fetchone()
+        store_id = _read_head(db)
     return Opened(db, schema, store_id)
 
 
@@ -83,8 +83,10 @@ def open_reader(path: str) -> sqlite3.Connection:
         StartError: it is not ours, or of another version than we are, or is damaged.
     """
     uri = f"{Path(path).absolute().as_uri()}?mode=ro"
-    opened = sqlite3.connect(uri, uri=True, isolation_level=None)
-    with _refused(path), _closed_on_error(opened) as db:
+    with (
+        _refused(path),
+        _closed_on_error(sqlite3.connect(uri, uri=True, isolation_level=None)) as db,
+    ):
         _recognize(db)
         (version,) = db.execute("PRAGMA user_version").fetchone()
         check_current(version, len(_steps()))
@@ -117,6 +119,14 @@ def _recognize(db: sqlite3.Connection) -> None:
     (objects,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if objects and application != _APPLICATION_ID:
         raise StartError("it is a database of another program")
+
+
+def _read_head(db: sqlite3.Connection) -> str:
+    """Return the store's id, if the head is as it was written."""
+    rows = db.execute("SELECT store_id, revision, compacted, time FROM head").fetchall()
+    if len(rows) != 1 or None in rows[0]:
+        raise StartError("its head is damaged: see docs/operating.md")
+    return str(rows[0][0])
 
 
 def _steps() -> list[Traversable]:

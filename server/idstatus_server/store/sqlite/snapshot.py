@@ -2,11 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Any
 
-from idstatus_server.errors import StartError
+from idstatus_server.errors import StartError, StoreDamagedError
 from idstatus_server.store.sqlite.opening import MEMORY, open_reader
 from idstatus_server.store.sqlite.trouble import translated
 
@@ -20,10 +20,27 @@ class SqliteSnapshot:
 
     async def damage(self) -> AsyncIterator[str]:
         """Yield what SQLite finds wrong with pages and indexes, its first hundred findings."""
+        try:
+            for said in self._findings("PRAGMA integrity_check"):
+                yield said
+        except StoreDamagedError:  # it gives up at some damage, and does not say where that is
+            tables = await self._tables()
+            for table in tables:
+                try:
+                    for said in self._findings(f"PRAGMA integrity_check({table})"):
+                        yield f"{table}: {said}"
+                except StoreDamagedError as error:
+                    yield f"{table}: {error.metadata['damage']}"
+
+    def _findings(self, pragma: str) -> Iterator[str]:
         with translated(self._path):
-            for (said,) in self._db.execute("PRAGMA integrity_check"):
+            for (said,) in self._db.execute(pragma):
                 if said != "ok":
                     yield said
+
+    async def _tables(self) -> list[str]:
+        sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        return [name async for (name,) in self.rows(sql)]
 
     async def rows(self, sql: str, ids: Collection[str] = ()) -> AsyncIterator[Sequence[Any]]:
         """Yield the rows of a query."""
