@@ -117,10 +117,31 @@ async def test_too_many_keys_are_asked_for_in_several_queries(
     assert slow.asked == [["a", "b"], ["c", "d"], ["e"]]
 
 
+async def test_a_crowd_waits_for_more_and_then_for_nobody(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def come_one_by_one() -> list[asyncio.Task[Loaded]]:
+        loads = []
+        for name in "abcdefgh":
+            loads.append(slow.load(name))
+            await asyncio.sleep(0)
+        return loads
+
+    slow.gate.set()
+    await asyncio.gather(*(slow.load(name) for name in "abcdefgh"))
+    await asyncio.gather(*await come_one_by_one())
+    assert [len(ids) for ids in slow.asked] == [8, 8]
+    monkeypatch.setattr(loader, "_ENOUGH", 1)
+    await slow.load("a")
+    await asyncio.gather(*await come_one_by_one())
+    assert len(slow.asked[3]) < 8
+
+
 async def test_a_query_that_is_stuck_does_not_keep_others_waiting(
     slow: Slow, author: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "_QUERIES", 2)
+    monkeypatch.setattr(loader, "_SLOW", 0.0)
     task = await author.create("a")
     stuck = await slow.hold("a")
     shut, slow.gate = slow.gate, asyncio.Event()

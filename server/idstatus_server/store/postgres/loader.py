@@ -1,34 +1,45 @@
 """A data loader: many who ask for rows by key at the same time share a query.
 
-A lone caller's query starts at once. While as many as may be are under way, those who ask
-gather, and the next query asks for all of them. If several came together, it waits for a pause
-in their arrival: the database would answer each of them before the next one came, and a query
-costs as much as handling a call.
+A lone caller's query starts at once. While it is under way, those who ask gather, and the next
+query asks for all of them. In a crowd, it waits for a pause in their arrival: the database would
+answer each of them before the next one came, and a query costs as much as handling a call.
 
 Nobody joins a query that was sent before they asked: each sees all that was committed by then.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
+# More callers than this in one query are a crowd, until one comes alone. With fewer, to wait for
+# each other costs them more than it saves.
+_CROWD = 6
 # So many turns of the event loop in which nobody comes are a pause: some 0.1 ms if it is idle.
-_PAUSE = 6
+_PAUSE = 8
 # No query waits for more callers once it has so many.
 _ENOUGH = 64
 # Keys in one query: more would hold up the event loop while their rows are decoded.
 _KEYS = 1000
-# Queries under way at once: if one is stuck, the other goes on.
-_QUERIES = 2
+# A query that takes longer, in seconds, is not waited for: it may be stuck, or the database far
+# away. But no more than so many are under way.
+_SLOW, _QUERIES = 0.005, 4
 
 
 class _Caller(NamedTuple, Generic[K, V]):
     keys: Sequence[K]
     answer: asyncio.Future[dict[K, V]]
+
+
+@dataclass(slots=True)
+class _Query(Generic[K, V]):
+    callers: Sequence[_Caller[K, V]] = ()
+    sent: float = float("inf")
 
 
 class Loader(Generic[K, V]):
@@ -37,11 +48,13 @@ class Loader(Generic[K, V]):
     def __init__(self, query: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._query = query
         self._waiting: deque[_Caller[K, V]] = deque()
-        self._under_way: dict[asyncio.Task[None], Sequence[_Caller[K, V]]] = {}
-        self._alone = True
+        self._under_way: dict[asyncio.Task[None], _Query[K, V]] = {}
+        self._crowded = False
 
     async def load(self, keys: Sequence[K]) -> dict[K, V]:
         """Return the rows that exist, by key. What the query raises, all who share it raise."""
+        if not keys:
+            return {}
         answer: asyncio.Future[dict[K, V]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Caller(keys, answer))
         self._begin()
@@ -52,11 +65,14 @@ class Loader(Generic[K, V]):
             raise
 
     def _begin(self) -> None:
-        if self._waiting and len(self._under_way) < _QUERIES:
-            callers: list[_Caller[K, V]] = []
-            task = asyncio.create_task(self._run(callers), name="load")
+        """Begin a query for those who wait, unless another will soon be done."""
+        last = max((query.sent for query in self._under_way.values()), default=float("-inf"))
+        slow = time.monotonic() > last + _SLOW
+        if self._waiting and slow and len(self._under_way) < _QUERIES:
+            query = _Query[K, V]()
+            task = asyncio.create_task(self._run(query), name="load")
             task.add_done_callback(self._end)
-            self._under_way[task] = callers
+            self._under_way[task] = query
 
     def _end(self, task: asyncio.Task[None]) -> None:
         del self._under_way[task]
@@ -64,20 +80,21 @@ class Loader(Generic[K, V]):
 
     def _give_up(self) -> None:
         """Cancel queries whose callers have all gone: a new one may fare better."""
-        for task, callers in self._under_way.items():
-            if callers and all(caller.answer.done() for caller in callers):
+        for task, query in self._under_way.items():
+            if query.callers and all(caller.answer.done() for caller in query.callers):
                 task.cancel()
 
-    async def _run(self, callers: list[_Caller[K, V]]) -> None:
+    async def _run(self, query: _Query[K, V]) -> None:
         """Ask for what waits by now, and answer those who asked, whatever happens."""
-        if not self._alone:
+        if self._crowded:
             await self._pause()
-        keys = self._gather(callers)
-        self._alone = len(callers) <= 1
+        query.callers = callers = self._gather()
+        query.sent = time.monotonic()
+        self._crowded = len(callers) > (1 if self._crowded else _CROWD)
         if not callers:
             return
         try:
-            found = await self._query(keys)
+            found = await self._query(list({key: None for c in callers for key in c.keys}))
         except Exception as error:  # noqa: BLE001  # the callers must hear of it
             for caller in callers:
                 if not caller.answer.done():
@@ -95,12 +112,13 @@ class Loader(Generic[K, V]):
             arrived = len(self._waiting)
             await asyncio.sleep(0)
 
-    def _gather(self, callers: list[_Caller[K, V]]) -> Sequence[K]:
-        """Move those who wait to ``callers``, but for those who have gone; return their keys."""
-        keys: dict[K, None] = {}
-        while self._waiting and len(keys) < _KEYS:
+    def _gather(self) -> Sequence[_Caller[K, V]]:
+        """Take those who wait, up to so many keys, but for those who have gone."""
+        callers: list[_Caller[K, V]] = []
+        keys = 0
+        while self._waiting and keys < _KEYS:
             caller = self._waiting.popleft()
             if not caller.answer.done():
                 callers.append(caller)
-                keys.update(dict.fromkeys(caller.keys))
-        return list(keys)
+                keys += len(caller.keys)
+        return callers
