@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from idstatus_server.errors import StartError
-from idstatus_server.store.sqlite.opening import open_reader
+from idstatus_server.store.sqlite.opening import open_reader, read_head, refused
 
 
 def copy_database(path: str, target: Path) -> int:
@@ -23,16 +23,10 @@ def copy_database(path: str, target: Path) -> int:
     if target.exists():
         raise StartError(f"{target} is there already: a backup overwrites nothing")
     try:
-        with (
-            closing(open_reader(path)) as db,
-            tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder,
-        ):
-            copy = Path(folder) / target.name
-            db.execute("VACUUM INTO ?", (str(copy),))
-            shutil.copymode(path, copy)
-            _to_disk(copy)
-            os.link(copy, target)  # unlike a renaming it overwrites nothing
-            _to_disk(target.parent)
+        with closing(open_reader(path)) as db:
+            with refused(path):
+                read_head(db)
+            _copy(db, path, target)
     except FileExistsError as error:
         raise StartError(f"{target} has come meanwhile: a backup overwrites nothing") from error
     except OSError as error:
@@ -40,6 +34,17 @@ def copy_database(path: str, target: Path) -> int:
     except sqlite3.Error as error:
         raise StartError(f"cannot copy {path} to {target}: {error}") from error
     return target.stat().st_size
+
+
+def _copy(db: sqlite3.Connection, path: str, target: Path) -> None:
+    """Make the copy under another name, and give it its own once it is on disk."""
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        copy = Path(folder) / target.name
+        db.execute("VACUUM INTO ?", (str(copy),))
+        shutil.copymode(path, copy)
+        _to_disk(copy)
+        os.link(copy, target)  # unlike a renaming it overwrites nothing
+        _to_disk(target.parent)
 
 
 def _to_disk(path: Path) -> None:

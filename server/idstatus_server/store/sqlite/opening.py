@@ -68,11 +68,11 @@ def open_writer(path: str) -> Opened:
     """
     if path != MEMORY and Path(path).is_file() and not Path(path).stat().st_size:
         raise StartError(f"{path} is empty, which no store ever is: if it never was one, delete it")
-    with _refused(path), _closed_on_error(connect(path)) as db:
+    with refused(path), _closed_on_error(connect(path)) as db:
         _recognize(db)
         db.execute("PRAGMA journal_mode = WAL")
         schema = _migrate(db)
-        store_id = _read_head(db)
+        store_id = read_head(db)
     return Opened(db, schema, store_id)
 
 
@@ -84,10 +84,11 @@ def open_reader(path: str) -> sqlite3.Connection:
     """
     uri = f"{Path(path).absolute().as_uri()}?mode=ro"
     with (
-        _refused(path),
+        refused(path),
         _closed_on_error(sqlite3.connect(uri, uri=True, isolation_level=None)) as db,
     ):
-        _recognize(db)
+        if not _recognize(db):
+            raise StartError("there is no store in it")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         check_current(version, len(_steps()))
     return db
@@ -104,7 +105,7 @@ def _closed_on_error(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def _refused(path: str) -> Iterator[None]:
+def refused(path: str) -> Iterator[None]:
     """Say in one line why the file cannot be opened."""
     try:
         yield
@@ -114,15 +115,21 @@ def _refused(path: str) -> Iterator[None]:
         raise StartError(f"cannot open {path}: {error}{hint}") from error
 
 
-def _recognize(db: sqlite3.Connection) -> None:
+def _recognize(db: sqlite3.Connection) -> bool:
+    """Refuse another program's database; tell whether there is anything in this one."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (objects,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if objects and application != _APPLICATION_ID:
         raise StartError("it is a database of another program")
+    return bool(objects)
 
 
-def _read_head(db: sqlite3.Connection) -> str:
-    """Return the store's id, if the head is as it was written."""
+def read_head(db: sqlite3.Connection) -> str:
+    """Return the store's id, or refuse a head that is not as it was written.
+
+    Raises:
+        StartError: it is not.
+    """
     rows = db.execute("SELECT store_id, revision, compacted, time FROM head").fetchall()
     if len(rows) != 1 or None in rows[0]:
         raise StartError("its head is damaged: see docs/operating.md")
