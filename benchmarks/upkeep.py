@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from work import ledger_on, live
@@ -66,7 +67,7 @@ def main() -> None:
         asyncio.run(fill(path, tasks))
         print(f"{tasks} tasks, {path.stat().st_size >> 20} MiB, in the system's cache")
         for pragma in ("quick_check", "integrity_check"):
-            timed(f"PRAGMA {pragma}", lambda pragma=pragma: ask(path, pragma))
+            timed(f"PRAGMA {pragma}", partial(ask, path, pragma))
         timed("idstatus-server check", lambda: check(path))
         timed(
             "backup (VACUUM INTO), with fsync",

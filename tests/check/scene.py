@@ -27,6 +27,7 @@ from idstatus_server.model import Outcome, RetryPolicy, Task
 from idstatus_server.store.base import Store
 from idstatus_server.stores import open_snapshot, open_store, sqlite_path
 
+HOUR = 3600 * SECOND  # longer than any test
 DONE = Outcome(status=Status.SUCCESS)
 FAILED = Outcome(status=Status.ERROR, reason=Reason.BAD_EXIT)
 
@@ -40,7 +41,7 @@ class Author:
     async def create(self, task_id: str, **fields: object) -> Task:
         item = NewTask(
             queue=task_id,
-            timeout=60 * SECOND,
+            timeout=HOUR,
             labels={"colour": "red"},
             task_id=task_id,
             payload=b"work",
@@ -50,7 +51,7 @@ class Author:
         return task
 
     async def claim(self, queue: str) -> Task:
-        claim = Claim(queues=(queue,), max_tasks=1, lease=30 * SECOND, max_bytes=1 << 20)
+        claim = Claim(queues=(queue,), max_tasks=1, lease=HOUR // 2, max_bytes=1 << 20)
         (task,) = (await self._ledger.submit(claim)).tasks
         return task
 
@@ -80,9 +81,9 @@ class Author:
         await self._ledger.submit(Delete("deleted"))
         await self.create("running")
         running = await self.claim("running")
-        lease = WantedLease("running", running.lease_token, duration=99 * SECOND)
+        lease = WantedLease("running", running.lease_token, duration=HOUR)
         await self._ledger.submit(Extend([lease]))
-        await self.create("delayed", delay=3600 * SECOND)
+        await self.create("delayed", delay=HOUR)
 
 
 @asynccontextmanager
