@@ -45,7 +45,7 @@ class Author:
             labels={"colour": "red"},
             task_id=task_id,
             payload=b"work",
-            key=RequestKey(f"request of {task_id}", b"fingerprint"),
+            key=RequestKey(f"request-of-{task_id}", b"fingerprint"),
         )
         (task,) = await self._ledger.submit(Create([item._replace(**fields)]))  # type: ignore[arg-type]
         return task

@@ -43,6 +43,7 @@ async def test_a_copy_taken_amid_the_work_is_sound_and_has_what_was_acknowledged
 ) -> None:
     async with Site(server.address) as site:
         work = Workload(site, ("one", "two"), seed=21)
+        await work.run(10)
         working = asyncio.create_task(work.run(10_000))
         await work.acknowledged(300)
         acknowledged = max(ack.revision for ack in work.acks)

@@ -26,6 +26,7 @@ def server(url: str, tmp_path: Path) -> Iterator[ServerProcess]:
 async def test_a_long_history_is_sound_at_any_moment(server: ServerProcess) -> None:
     async with Site(server.address) as site:
         work = Workload(site, ("one", "two"), seed=11)
+        await work.run(10)
         working = asyncio.create_task(work.run(10_000))
         for _ in range(3):
             await work.acknowledged(200)

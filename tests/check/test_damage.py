@@ -42,7 +42,7 @@ CALLS: Calls = {
     "queue": queue_of_no_age,
     "taken id": lambda api: outcome(api.create("held", task_id="deleted")),
     "taken key": lambda api: outcome(api.create("held", unique_key="key")),
-    "repeat": lambda api: outcome(api.batch(new("held"), request_id="request of held")),
+    "repeat": lambda api: outcome(api.batch(new("held"), request_id="request-of-held")),
     "nothing to claim": lambda api: api.claim("done"),
 }
 
@@ -318,8 +318,8 @@ DOCUMENTS: dict[str, tuple[str, Callable[[Api], Awaitable[Any]]]] = {
     ),
     "a queue": ("UPDATE queues SET doc = '{' WHERE name = 'held'", lambda api: api.queue("held")),
     "an answer": (
-        "UPDATE requests SET answer = '{' WHERE request_id = 'request of held'",
-        lambda api: api.create("held", request_id="request of held"),
+        "UPDATE requests SET answer = '{' WHERE request_id = 'request-of-held'",
+        lambda api: api.create("held", request_id="request-of-held"),
     ),
 }
 

@@ -145,7 +145,7 @@ CASES: list[tuple[str, str, str]] = [
     (READ, "revision 2", "UPDATE log SET after = '{\"id\": 3}' WHERE revision = 2"),
     (READ, "revision 2", "UPDATE log SET kind = 7 WHERE revision = 2"),
     (READ, "queue held", "UPDATE queues SET doc = '[]' WHERE name = 'held'"),
-    (READ, "request request of held", "UPDATE requests SET answer = 'so'"),
+    (READ, "request request-of-held", "UPDATE requests SET answer = 'so'"),
     (READ, "check_log", "DELETE FROM head"),
 ]
 
