@@ -7,20 +7,18 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 
-from idstatus_server import config, logs, workers
+from idstatus_server import config, logs, tools, workers
 from idstatus_server.engine import Ledger
-from idstatus_server.errors import StartError
+from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.limits import SECOND
 from idstatus_server.model import Change
 from idstatus_server.rpc.rooms import Patience, Rooms
 from idstatus_server.rpc.server import RpcServer
-from idstatus_server.store.base import Store
-from idstatus_server.store.sqlite import SqliteStore, system_clock
+from idstatus_server.store.sqlite import system_clock
+from idstatus_server.stores import open_store
 from idstatus_server.timers import Timers
 from idstatus_server.watch import Arrivals, Hub, Tail
 from idstatus_server.workers import Parent
@@ -34,18 +32,22 @@ _LAST_COMMIT = 2.0
 
 
 def main() -> None:
-    """Do what the command line says: run the server until it is told to stop, or migrate."""
+    """Do what the command line says: run the server until it is told to stop, or use a tool."""
     settings = config.read()
     logs.set_up(settings.log_level, settings.log_format)
     parent = None if settings.parent is None else Parent(settings.parent)
     try:
         if settings.command == "migrate":
-            asyncio.run(migrate(settings))
+            asyncio.run(tools.migrate(settings))
+        elif settings.command == "check":
+            sys.exit(asyncio.run(tools.check(settings)))
+        elif settings.copy:
+            sys.exit(tools.backup(settings, settings.copy))
         elif settings.workers > 1 and not parent:
             sys.exit(workers.run(settings, partial(announce, settings)))
         else:
             asyncio.run(_serve_and_leave(settings, parent))
-    except StartError as error:
+    except (StartError, StoreUnavailableError) as error:  # the store may go as we start
         if parent:
             parent.tell(str(error))
             sys.exit(1)
@@ -72,42 +74,6 @@ async def _serve_and_leave(settings: config.Config, parent: Parent | None) -> No
     os._exit(os.EX_OK)
 
 
-async def migrate(settings: config.Config) -> None:
-    """Bring the store's schema up to date, and say so.
-
-    Raises:
-        StartError: the store is not to be had, or newer than we are.
-    """
-    async with open_store(settings) as store:
-        print(f"schema at version {store.schema.now} (was {store.schema.was})")  # noqa: T201
-
-
-def open_store(settings: config.Config) -> AbstractAsyncContextManager[Store]:
-    """Return the store that the settings name, to be opened with ``async with``.
-
-    Raises:
-        StartError: it cannot be opened.
-    """
-    path = settings.store.removeprefix("sqlite:///")
-    if path == settings.store:
-        return open_postgres(settings)
-    if path != ":memory:":
-        try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StartError(f"cannot make the folder of {path}: {error.strerror}") from error
-    return SqliteStore(path)
-
-
-def open_postgres(settings: config.Config) -> AbstractAsyncContextManager[Store]:
-    """Return the store in a PostgreSQL database; its driver is an extra."""
-    try:
-        from idstatus_server.store.postgres import PostgresStore  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise StartError(f"{error}: pip install 'idstatus[postgres]'") from error
-    return PostgresStore(settings.store, settings.store_connections)
-
-
 async def serve(settings: config.Config, parent: Parent | None = None) -> RpcServer:
     """Serve until SIGTERM or SIGINT, then drain; return the server, which refuses calls.
 
@@ -116,7 +82,7 @@ async def serve(settings: config.Config, parent: Parent | None = None) -> RpcSer
     Raises:
         StartError: the store or an address is not to be had.
     """
-    async with open_store(settings) as store:
+    async with open_store(settings.store, settings.store_connections) as store:
         hub = Hub(store, (await store.head()).newest)
         arrivals = Arrivals()
         timers: list[Timers] = []

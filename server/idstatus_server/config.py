@@ -16,6 +16,7 @@ from idstatus_server.timers import Retention
 _UNITS = {"ms": SECOND // 1000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
 _UNITS["d"] = 24 * _UNITS["h"]
 _LONGEST = 36_500 * _UNITS["d"]
+_COMMANDS = ("migrate", "check", "backup")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,8 @@ class Config:
     """All that an operator can set. Spans are in microseconds."""
 
     command: str
+    copy: Path | None
+    """Where a backup goes; None for every other command."""
     listen: tuple[str, ...]
     store: str
     store_connections: int
@@ -52,14 +55,18 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         SystemExit: a flag is wrong (2), or help or version was asked for (0).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    command = words.pop(0) if words[:1] == ["migrate"] else "serve"
-    given = vars(_parser(environ).parse_args(words))
+    command = words.pop(0) if words and words[0] in _COMMANDS else "serve"
+    parser = _parser(environ)
+    if command == "backup":
+        parser.add_argument("copy", metavar="FILE", type=Path, help="Where the copy goes.")
+    given = vars(parser.parse_args(words))
 
     def take(**names: str) -> dict[str, Any]:
         return {name: given[flag] for name, flag in names.items()}
 
     return Config(
         command=command,
+        copy=given.get("copy"),
         listen=given["listen"],
         limits=Limits(
             **take(
@@ -183,9 +190,11 @@ def _choice(*allowed: str) -> Callable[[str], str]:
 def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="idstatus-server",
-        usage="%(prog)s [migrate] [--FLAG VALUE ...]",
+        usage="%(prog)s [migrate | check | backup FILE] [--FLAG VALUE ...]",
         description="One trustworthy answer to: what became of task X? The word migrate only "
-        "brings the store's schema up to date, which serving does as it starts.",
+        "brings the store's schema up to date, which serving does as it starts. Beside a server "
+        "that serves, check reads the whole store, prints a line for each rule that it breaks and "
+        "exits with 1 if there are any; backup copies a SQLite store to a new FILE.",
         epilog="Each flag can also be set by the environment variable in brackets.",
         allow_abbrev=False,
     )

@@ -15,7 +15,7 @@ DomainError
   ExhaustedError
     WatcherTooSlowError, TooManyWatchesError, OverloadedError
   UnavailableError
-    DrainingError, StoreUnavailableError, StreamAgedError
+    DrainingError, StoreUnavailableError (StoreDamagedError), StreamAgedError
 StartError
 """
 
@@ -264,6 +264,17 @@ class StoreUnavailableError(UnavailableError):
     """The store cannot be reached, or cannot write. What it holds is safe."""
 
     reason = "STORE_UNAVAILABLE"
+
+
+class StoreDamagedError(StoreUnavailableError):
+    """What the store holds cannot be read as it was written: someone must repair it."""
+
+    def __init__(self, damage: object) -> None:
+        super().__init__(
+            f"the store is damaged: {damage}; its operator must stop the server, run "
+            "idstatus-server check and put a backup in its place",
+            damage=damage,
+        )
 
 
 class StreamAgedError(UnavailableError):

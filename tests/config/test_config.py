@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,14 @@ def test_a_variable_sets_what_a_flag_would_and_a_flag_beats_it() -> None:
     assert config.read([], environ).grace == 3 * SECOND
 
 
+def test_the_first_word_names_a_tool() -> None:
+    for word in ("migrate", "check"):
+        assert config.read([word, "--store", "sqlite:///x.db"], {}).command == word
+    settings = config.read(["backup", "--store", "sqlite:///x.db", "y.db"], {})
+    assert (settings.command, settings.copy) == ("backup", Path("y.db"))
+    assert (config.read([], {}).command, config.read([], {}).copy) == ("serve", None)
+
+
 @pytest.mark.parametrize(
     ("flags", "environ", "said"),
     [
@@ -44,6 +53,8 @@ def test_a_variable_sets_what_a_flag_would_and_a_flag_beats_it() -> None:
         (["--max-batch", "0"], {}, "--max-batch: '0' is not a whole number above 0"),
         (["--log-format", "xml"], {}, "--log-format: 'xml' is not one of text, json"),
         (["--store", "mysql://x"], {}, "--store: 'mysql://x' is not"),
+        (["backup"], {}, "the following arguments are required: FILE"),
+        (["check", "x.db"], {}, "unrecognized arguments: x.db"),
         (["--colour", "red"], {}, "unrecognized arguments: --colour red"),
     ],
 )

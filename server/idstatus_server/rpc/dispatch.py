@@ -21,6 +21,7 @@ from idstatus_server.errors import (
     DomainError,
     InvalidFieldError,
     OverloadedError,
+    StoreDamagedError,
     StoreUnavailableError,
     TooManyWatchesError,
     Violation,
@@ -189,6 +190,8 @@ async def abort(context: Context, error: Exception) -> NoReturn:
     if not isinstance(error, DomainError):
         _log.error("a call failed", exc_info=error)
         await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+    if isinstance(error, StoreDamagedError):  # the operator must hear of it, too
+        _log.error("a call failed: %s", error)
     details = to_status(error).SerializeToString()
     await context.abort(code_of(error), error.message, (("grpc-status-details-bin", details),))
 

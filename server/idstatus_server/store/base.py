@@ -10,9 +10,9 @@ Promises that hold for all methods:
 - *Out of reach*: what the database cannot do now raises StoreUnavailableError.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Answer, Change, Filter, Mark, Queue, QueueState, Task
@@ -260,4 +260,22 @@ class Store(Reader, Duties, Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a commit; leaving the block without one changes nothing."""
+        ...
+
+
+class Snapshot(Protocol):
+    """One state of a database, to be read as it lies there, whoever commits meanwhile.
+
+    Raises, from both methods: StoreDamagedError, StoreUnavailableError.
+    """
+
+    def damage(self) -> AsyncIterator[str]:
+        """Yield what the database itself finds wrong with its file."""
+        ...
+
+    def rows(self, sql: str, ids: Collection[str] = ()) -> AsyncIterator[Sequence[Any]]:
+        """Yield the rows of a query in SQL that all databases know, a few at a time in memory.
+
+        ``{ids}`` in it stands for the ids.
+        """
         ...

@@ -1,23 +1,45 @@
 """How tasks, changes and queues lie in rows: the same in every database."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from idstatus_server.errors import RevisionCompactedError, RevisionInFutureError
+from idstatus_server.errors import (
+    RevisionCompactedError,
+    RevisionInFutureError,
+    StoreDamagedError,
+)
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Answer, Change, Kind, Mark, Queue, QueueState, Task
 
 # Rows of the log that one page of the past looks at, about: some milliseconds of a database's time.
 LOOK_AT = 5000
+_KINDS = frozenset(Kind)
 
+T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
-read_task = msgspec.json.Decoder(Task).decode
-read_queue = msgspec.json.Decoder(Queue).decode
-read_answer = msgspec.json.Decoder(Answer).decode
-_read_counts = msgspec.json.Decoder(dict[Status, int]).decode
+
+
+def _reader(kind: type[T], name: str) -> Callable[[str], T]:
+    """Return what reads documents of a kind, or tells the damage by its name."""
+    decode = msgspec.json.Decoder(kind).decode
+
+    def read(text: str) -> T:
+        try:
+            return decode(text)
+        except (msgspec.DecodeError, TypeError) as error:  # a torn row may have none at all
+            begins = str(text)[:60]
+            raise StoreDamagedError(f"{name} cannot be read ({error}): {begins!r}") from error
+
+    return read
+
+
+read_task = _reader(Task, "a task")
+read_queue = _reader(Queue, "a queue")
+read_answer = _reader(Answer, "the answer to a request")
+_read_counts = _reader(dict[Status, int], "the counts of a queue")
 
 
 def document(value: object) -> str:
@@ -28,6 +50,8 @@ def document(value: object) -> str:
 def read_change(row: tuple[Any, ...]) -> Change:
     """Return the change in a row: revision, unit, kind, before, after."""
     revision, unit, kind, before, after = row
+    if kind not in _KINDS:
+        raise StoreDamagedError(f"the change {revision} is of no known kind: {kind}")
     return Change(
         revision=revision,
         unit=unit,

@@ -1,12 +1,15 @@
 """Brings the database's schema up to date."""
 
 from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
 
 import asyncpg
 
 from idstatus_server.errors import StartError
 from idstatus_server.store.base import Schema
 from idstatus_server.store.postgres.hosts import OUT_OF_REACH, check, connect, in_one_line
+from idstatus_server.store.versions import check_known
 
 # The key of the advisory lock under which the schema is changed.
 _MIGRATING = 0x69647374
@@ -20,15 +23,7 @@ async def migrate(url: str) -> Schema:
     Raises:
         StartError: the database is out of reach, or its schema is newer than we are.
     """
-    try:
-        check(url)
-        db = await connect(url, command_timeout=_PATIENCE)
-    except (*OUT_OF_REACH, asyncpg.InterfaceError) as error:
-        raise StartError(f"cannot connect to the database: {in_one_line(error)}") from error
-    except (ValueError, OverflowError) as error:  # what it quotes may be a part of the password
-        raise StartError(
-            "cannot read the database's URL: in a password, / ? # [ ] and % must be percent-encoded"
-        ) from error
+    db = await connect_to_start(url, command_timeout=_PATIENCE)
     try:
         async with db.transaction():
             return await _migrate(db)
@@ -38,10 +33,36 @@ async def migrate(url: str) -> Schema:
         db.terminate()
 
 
-async def _migrate(db: asyncpg.Connection) -> Schema:
-    steps = sorted(
+async def connect_to_start(url: str, **options: Any) -> asyncpg.Connection:
+    """Connect, or say in one line why that cannot be done.
+
+    Raises:
+        StartError: the database is out of reach, or the URL is wrong.
+    """
+    try:
+        check(url)
+        return await connect(url, **options)
+    except (*OUT_OF_REACH, asyncpg.InterfaceError) as error:
+        raise StartError(f"cannot connect to the database: {in_one_line(error)}") from error
+    except (ValueError, OverflowError) as error:  # what it quotes may be a part of the password
+        raise StartError(
+            "cannot read the database's URL: in a password, / ? # [ ] and % must be percent-encoded"
+        ) from error
+
+
+def newest_version() -> int:
+    """Return the newest version of the schema that we know."""
+    return len(_steps())
+
+
+def _steps() -> list[Traversable]:
+    return sorted(
         resources.files(__package__).joinpath("migrations").iterdir(), key=lambda step: step.name
     )
+
+
+async def _migrate(db: asyncpg.Connection) -> Schema:
+    steps = _steps()
     await db.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATING)
     # A role that may not make schemas may still serve from one that is there.
     if not await db.fetchval("SELECT to_regnamespace('idstatus') IS NOT NULL"):
@@ -49,11 +70,7 @@ async def _migrate(db: asyncpg.Connection) -> Schema:
     if not await db.fetchval("SELECT to_regclass('idstatus.migrations') IS NOT NULL"):
         await db.execute("CREATE TABLE idstatus.migrations (version integer PRIMARY KEY)")
     was = await db.fetchval("SELECT coalesce(max(version), 0) FROM idstatus.migrations")
-    if was > len(steps):
-        raise StartError(
-            f"its schema version {was} is newer than {len(steps)}, the newest that this server "
-            "knows: start a newer idstatus-server"
-        )
+    check_known(was, len(steps))
     if was and steps[was:]:
         # Servers that run on must not commit meanwhile: they lock tables in another order.
         await db.execute("SELECT FROM idstatus.head FOR UPDATE")

@@ -9,17 +9,16 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self
 
-from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Mark, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page, Schema, Wake
 from idstatus_server.store.postgres import duties, listing
-from idstatus_server.store.postgres.hosts import LOST, OUT_OF_REACH, PATIENCE, in_one_line
+from idstatus_server.store.postgres.hosts import LOST, PATIENCE, in_one_line
 from idstatus_server.store.postgres.listening import Listening
 from idstatus_server.store.postgres.loader import Loader
 from idstatus_server.store.postgres.locking import (
@@ -33,6 +32,7 @@ from idstatus_server.store.postgres.locking import (
 from idstatus_server.store.postgres.lost import was_committed
 from idstatus_server.store.postgres.opening import migrate
 from idstatus_server.store.postgres.pool import Pool
+from idstatus_server.store.postgres.trouble import translated
 from idstatus_server.store.postgres.writing import PostgresTransaction
 from idstatus_server.store.rows import read_task
 
@@ -128,7 +128,7 @@ class PostgresStore:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """Begin a commit; leaving the block without one changes nothing."""
-        with _translated():
+        with translated():
             async with self._writing, self._pool.acquire() as db, begun(db, BEGIN):
                 self._writer = db.get_server_pid()
                 (head,) = await db.fetch(LOCK_HEAD)
@@ -164,7 +164,7 @@ class PostgresStore:
     async def _tidy(
         self, drop: Callable[[Any, int, int], Awaitable[int]], before: int, limit: int
     ) -> int:
-        with _translated():
+        with translated():
             async with self._writing, self._pool.acquire() as db, begun(db, BEGIN):
                 await db.execute(HOLD_HEAD)
                 dropped = await drop(db, before, limit)
@@ -197,7 +197,7 @@ class PostgresStore:
 
     async def find(self, wanted: Filter, page: Page) -> list[Task]:
         """Return the next tasks that may match."""
-        with _translated():
+        with translated():
             return await listing.find(self._pool, wanted, page)
 
     async def find_at(self, revision: int, wanted: Filter, page: Page) -> tuple[list[Task], int]:
@@ -212,37 +212,37 @@ class PostgresStore:
 
     async def log(self, after: Mark, limit: int) -> list[Change]:
         """Return the next changes past a mark, whole units only."""
-        with _translated():
+        with translated():
             return await listing.log(self._pool, after, limit)
 
     async def queues(self, after: str, limit: int) -> list[QueueState]:
         """Return the next queues by name."""
-        with _translated():
+        with translated():
             return await listing.queues(self._pool, after, limit)
 
     async def queue(self, name: str) -> QueueState | None:
         """Return a queue, or None if no task was ever created in it."""
-        with _translated():
+        with translated():
             return await listing.queue(self._pool, name)
 
     async def awake(self, status: Status, now: int, limit: int) -> list[Task]:
         """Return tasks in this status whose time has come."""
-        with _translated():
+        with translated():
             return await duties.awake(self._pool, status, now, limit)
 
     async def next_wake(self) -> int | None:
         """Return the earliest time at which a task must be acted on."""
-        with _translated():
+        with translated():
             return await duties.next_wake(self._pool)
 
     async def running(self, after: Wake, limit: int) -> list[Task]:
         """Return running tasks in the order of their wake times."""
-        with _translated():
+        with translated():
             return await duties.running(self._pool, after, limit)
 
     async def outlived(self, now: int, retention: int, limit: int) -> list[str]:
         """Return ids of finished tasks that were kept long enough."""
-        with _translated():
+        with translated():
             return await duties.outlived(self._pool, now, retention, limit)
 
     async def _load_tasks(self, ids: Sequence[str]) -> dict[str, Task]:
@@ -257,24 +257,13 @@ class PostgresStore:
         return {seq: Bodies(payload, result) for seq, payload, result in rows if payload or result}
 
     async def _rows(self, sql: str, *parameters: object) -> Sequence[Any]:
-        with _translated():
+        with translated():
             rows: Sequence[Any] = await self._pool.fetch(sql, *parameters)
             return rows
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Any]:
         """Let several reads see one state."""
-        with _translated():
+        with translated():
             async with self._pool.acquire() as db, begun(db, BEGIN_READING):
                 yield db
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the driver's errors into the domain's, at the driver's own door."""
-    try:
-        yield
-    except OUT_OF_REACH as error:
-        raise StoreUnavailableError(
-            f"the database cannot be used: {in_one_line(error)}", cause=error
-        ) from error

@@ -3,11 +3,17 @@
 import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import NamedTuple
 
 from idstatus_server.errors import StartError
 from idstatus_server.store.base import Schema
+from idstatus_server.store.sqlite.trouble import is_damage
+from idstatus_server.store.versions import check_current, check_known
 
 # "idst": tells our files from those of other programs (PRAGMA application_id).
 _APPLICATION_ID = 0x69647374
@@ -34,6 +40,14 @@ class Lock:
         os.close(self._fd)
 
 
+class Opened(NamedTuple):
+    """The file, opened for writing."""
+
+    db: sqlite3.Connection
+    schema: Schema
+    store_id: str
+
+
 def connect(path: str) -> sqlite3.Connection:
     """Open one connection; whoever opens it sees to it that one thread uses it at a time."""
     db = sqlite3.connect(
@@ -42,49 +56,97 @@ def connect(path: str) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA cache_size = -65536")
     db.execute("PRAGMA temp_store = MEMORY")
+    db.execute("PRAGMA cell_size_check = ON")  # a torn page is noticed as it is read
     return db
 
 
-def open_writer(path: str) -> tuple[sqlite3.Connection, Schema]:
+def open_writer(path: str) -> Opened:
     """Open the file for writing, making or migrating it as needed.
 
     Raises:
-        StartError: it is not ours, is newer than we are, is locked or unwritable.
+        StartError: it is not ours, is newer than we are, is damaged, locked or unwritable.
     """
-    try:
-        db = connect(path)
-    except sqlite3.Error as error:
-        raise StartError(f"cannot open {path}: {error}") from error
-    try:
+    if path != MEMORY and Path(path).is_file() and not Path(path).stat().st_size:
+        raise StartError(f"{path} is empty, which no store ever is: if it never was one, delete it")
+    with refused(path), _closed_on_error(connect(path)) as db:
         _recognize(db)
         db.execute("PRAGMA journal_mode = WAL")
         schema = _migrate(db)
-    except (sqlite3.Error, StartError) as error:
+        store_id = read_head(db)
+    return Opened(db, schema, store_id)
+
+
+def open_reader(path: str) -> sqlite3.Connection:
+    """Open the file for reading, also while a server serves from it; nothing is written.
+
+    Raises:
+        StartError: it is not ours, or of another version than we are, or is damaged.
+    """
+    uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+    with (
+        refused(path),
+        _closed_on_error(sqlite3.connect(uri, uri=True, isolation_level=None)) as db,
+    ):
+        if not _recognize(db):
+            raise StartError("there is no store in it")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        check_current(version, len(_steps()))
+    return db
+
+
+@contextmanager
+def _closed_on_error(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Close the connection if the block cannot use it."""
+    try:
+        yield db
+    except BaseException:
         db.close()
-        raise StartError(f"cannot open {path}: {error}") from error
-    return db, schema
+        raise
 
 
-def _recognize(db: sqlite3.Connection) -> None:
+@contextmanager
+def refused(path: str) -> Iterator[None]:
+    """Say in one line why the file cannot be opened."""
+    try:
+        yield
+    except (sqlite3.Error, StartError) as error:
+        damaged = isinstance(error, sqlite3.Error) and is_damage(error)
+        hint = " (it is damaged, or never was a store: see docs/operating.md)" if damaged else ""
+        raise StartError(f"cannot open {path}: {error}{hint}") from error
+
+
+def _recognize(db: sqlite3.Connection) -> bool:
+    """Refuse another program's database; tell whether there is anything in this one."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (objects,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if objects and application != _APPLICATION_ID:
         raise StartError("it is a database of another program")
+    return bool(objects)
+
+
+def read_head(db: sqlite3.Connection) -> str:
+    """Return the store's id, or refuse a head that is not as it was written.
+
+    Raises:
+        StartError: it is not.
+    """
+    rows = db.execute("SELECT store_id, revision, compacted, time FROM head").fetchall()
+    if len(rows) != 1 or None in rows[0]:
+        raise StartError("its head is damaged: see docs/operating.md")
+    return str(rows[0][0])
+
+
+def _steps() -> list[Traversable]:
+    return sorted(
+        resources.files(__package__).joinpath("migrations").iterdir(), key=lambda step: step.name
+    )
 
 
 def _migrate(db: sqlite3.Connection) -> Schema:
-    steps = sorted(
-        (step for step in resources.files(__package__).joinpath("migrations").iterdir()),
-        key=lambda step: step.name,
-    )
+    steps = _steps()
     db.execute("BEGIN IMMEDIATE")
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > len(steps):
-        db.execute("ROLLBACK")
-        raise StartError(
-            f"its schema version {version} is newer than {len(steps)}, the newest that this server "
-            "knows: start a newer idstatus-server"
-        )
+    check_known(version, len(steps))
     for step in steps[version:]:
         for statement in step.read_text().split(";\n"):
             db.execute(statement)

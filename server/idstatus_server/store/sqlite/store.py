@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +24,7 @@ from idstatus_server.store.rows import read_change, read_task
 from idstatus_server.store.sqlite import duties, listing, opening
 from idstatus_server.store.sqlite.disk import Disk
 from idstatus_server.store.sqlite.known import Known
+from idstatus_server.store.sqlite.trouble import translated
 from idstatus_server.store.sqlite.writing import HEAD, SqliteTransaction
 
 # How often, and how long in all, to try when another program holds the file.
@@ -57,7 +59,7 @@ class SqliteStore:
         in_memory = path == opening.MEMORY
         self._lock = None if in_memory else opening.Lock(Path(path))
         try:
-            self._writer, self.schema = opening.open_writer(path)
+            self._writer, self.schema, self.store_id = opening.open_writer(path)
         except StartError:
             self._release()
             raise
@@ -67,7 +69,7 @@ class SqliteStore:
         self._writing = asyncio.Lock()
         self._known = Known()
         self._clock = clock
-        (self.store_id,) = self._reader.execute("SELECT store_id FROM head").fetchone()
+        self._translated = partial(translated, path)
 
     def _release(self) -> None:
         if self._lock:
@@ -109,7 +111,7 @@ class SqliteStore:
     async def transaction(self) -> AsyncIterator[SqliteTransaction]:
         """Begin a commit; leaving the block without one changes nothing."""
         async with self._writing:
-            with _translated():
+            with self._translated():
                 await self._begin()
                 try:
                     now = self._clock()
@@ -195,7 +197,7 @@ class SqliteStore:
 
     async def find(self, wanted: Filter, page: Page) -> list[Task]:
         """Return the next tasks that may match."""
-        with _translated():
+        with self._translated():
             return listing.find(self._reader, wanted, page)
 
     async def find_at(self, revision: int, wanted: Filter, page: Page) -> tuple[list[Task], int]:
@@ -217,38 +219,38 @@ class SqliteStore:
 
     async def queues(self, after: str, limit: int) -> list[QueueState]:
         """Return the next queues by name."""
-        with _translated():
+        with self._translated():
             return listing.queues(self._reader, after, limit)
 
     async def queue(self, name: str) -> QueueState | None:
         """Return a queue, or None if no task was ever created in it."""
-        with _translated():
+        with self._translated():
             return listing.queue(self._reader, name)
 
     async def awake(self, status: Status, now: int, limit: int) -> list[Task]:
         """Return tasks in this status whose time has come."""
-        with _translated():
+        with self._translated():
             return duties.awake(self._reader, status, now, limit)
 
     async def next_wake(self) -> int | None:
         """Return the earliest time at which a task must be acted on."""
-        with _translated():
+        with self._translated():
             return duties.next_wake(self._reader)
 
     async def running(self, after: Wake, limit: int) -> list[Task]:
         """Return running tasks in the order of their wake times."""
-        with _translated():
+        with self._translated():
             return duties.running(self._reader, after, limit)
 
     async def outlived(self, now: int, retention: int, limit: int) -> list[str]:
         """Return ids of finished tasks that were kept long enough."""
-        with _translated():
+        with self._translated():
             return duties.outlived(self._reader, now, retention, limit)
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
         """Let several reads see one state."""
-        with _translated():
+        with self._translated():
             self._reader.execute("BEGIN")
             try:
                 yield
@@ -256,32 +258,5 @@ class SqliteStore:
                 self._reader.execute("COMMIT")
 
     def _read(self, sql: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
-        with _translated():
+        with self._translated():
             return self._reader.execute(sql, parameters).fetchall()
-
-
-# What says that the file or its disk, not our SQL, is at fault.
-_OUT_OF_REACH = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_PROTOCOL,  # a lock, too
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-}
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the driver's errors into the domain's, at the driver's own door."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        # The low byte is the kind. What the driver itself refuses has none: it is a bug.
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OUT_OF_REACH:
-            raise
-        raise StoreUnavailableError(f"the database cannot be used: {error}", cause=error) from error
