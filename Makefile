@@ -16,7 +16,7 @@ ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
 # On the oldest version, what asks the database most: CI has 20 minutes. Left out are the client and
 # the calls whose SQL the store's own tests run too.
 ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/watch tests/faults tests/stateful \
-  tests/rpc/test_listing.py
+  tests/rpc/test_listing.py tests/check/test_rules.py
 
 .PHONY: help install run test check bench bench-full curves scaling generate demo clean
 

@@ -15,7 +15,7 @@ def copy_database(path: str, target: Path) -> int:
     """Copy one state of the database to a file that is not there yet; return its size in bytes.
 
     All that was committed before is in it. VACUUM INTO reads every row and builds the indexes
-    anew: damage is noticed, where sqlite3_backup would copy it page by page. Both take as long.
+    anew: a page that cannot be read is noticed, where sqlite3_backup would copy it.
 
     Raises:
         StartError: it cannot be read or written; there is no copy then.
