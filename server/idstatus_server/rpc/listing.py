@@ -1,6 +1,7 @@
 """Pages of tasks."""
 
 import asyncio
+from contextlib import aclosing
 from typing import NamedTuple
 
 from idstatus.v1 import task_pb2
@@ -10,6 +11,7 @@ from idstatus_server.model import Filter, Task
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.finding import bodies_of
 from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.store.base import Page, Store
 
@@ -79,13 +81,13 @@ class Listing:
     ) -> int:
         """Put as many of the tasks in the answer as fit; return where to go on."""
         room, after = MAX_ANSWER, 0
-        for task in found.tasks:
-            bodies = await self.store.bodies((task.seq,)) if view == encode.FULL else {}
-            message = answer.tasks.add()
-            encode.task(message, task, view, bodies)
-            room -= message.ByteSize()
-            if room < 0 and after:
-                del answer.tasks[-1]
-                return after
-            after = task.seq
+        async with aclosing(bodies_of(found.tasks, self.store, view)) as bodies:
+            for task in found.tasks:
+                message = answer.tasks.add()
+                encode.task(message, task, view, await anext(bodies))
+                room -= message.ByteSize()
+                if room < 0 and after:
+                    del answer.tasks[-1]
+                    return after
+                after = task.seq
         return found.after

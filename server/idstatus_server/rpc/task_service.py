@@ -1,22 +1,17 @@
 """TaskService: creates tasks, tells what became of them, cancels and retries."""
 
-from collections.abc import Mapping
-from typing import TypeVar
-
 from idstatus.v1 import task_service_pb2 as pb
 from idstatus_server.engine.commands import Cancel, Create, Delete, Retry
 from idstatus_server.errors import TaskNotFoundError
-from idstatus_server.model import Task
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.cancelling import Cancelling
 from idstatus_server.rpc.dispatch import Context, Guard
 from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.finding import find, tell
 from idstatus_server.rpc.listing import MAX_ANSWER, Listing
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.rpc.watching import Watching
-
-T = TypeVar("T")
 
 
 class TaskService:
@@ -72,21 +67,18 @@ class TaskService:
         fields.id("id", request.id)
         fields.check()
         answer = pb.GetTaskResponse()
-        if view == encode.FULL:
-            task, bodies = _only(await self._store.whole_tasks((request.id,)), request.id)
-            encode.task(answer.task, task, view, {task.seq: bodies})
-        else:
-            task = _only(await self._store.tasks((request.id,)), request.id)
-            encode.task(answer.task, task, view)
+        await tell(answer.task, self._store, request.id, view)
         return answer
 
     async def get_id_status(
         self, request: pb.GetIdStatusRequest, _: Context
     ) -> pb.GetIdStatusResponse:
         """Return what became of a task."""
-        task = await self._find(Fields(self._limits), request.id)
+        fields = Fields(self._limits)
+        fields.id("id", request.id)
+        fields.check()
         answer = pb.GetIdStatusResponse()
-        encode.id_status(answer.id_status, task)
+        encode.id_status(answer.id_status, await find(self._store, request.id))
         return answer
 
     async def batch_get_id_statuses(
@@ -143,15 +135,3 @@ class TaskService:
         fields.check()
         await self._ledger.submit(Delete(request.id))
         return pb.DeleteTaskResponse()
-
-    async def _find(self, fields: Fields, task_id: str) -> Task:
-        fields.id("id", task_id)
-        fields.check()
-        return _only(await self._store.tasks((task_id,)), task_id)
-
-
-def _only(found: Mapping[str, T], task_id: str) -> T:
-    """Return what was found of the one task that was asked for."""
-    if not found:
-        raise TaskNotFoundError(task_id)
-    return found[task_id]

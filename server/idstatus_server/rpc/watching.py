@@ -1,26 +1,25 @@
 """WatchTasks and WaitTask: the streams of a watch, encoded once for all who see the same."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from itertools import groupby
 
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
-from idstatus_server.errors import TaskNotFoundError
 from idstatus_server.limits import SECOND
 from idstatus_server.model import Change, Kind
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.dispatch import Context, Guard
 from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.finding import bodies_of, tell
 from idstatus_server.rpc.listing import MAX_ANSWER
 from idstatus_server.rpc.outlet import Outlet
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.tokens import Tokens
+from idstatus_server.store.base import Bodies
 from idstatus_server.watch import Batch, Position, Watch, WatchOptions
 from idstatus_server.watch.feed import Delivery, Feeds
-
-# Tasks whose bodies are read at once: each may have a payload and a result of 256 KiB.
-_BODIES = 16
 
 
 class Watching:
@@ -91,28 +90,18 @@ class Watching:
     ) -> AsyncIterator[bytes]:
         """Encode a batch for one watcher alone."""
         parts = Parts(self._tokens.resume(before) if before else "")
-        told = self._told(batch.changes, view)
-        for _, unit in groupby(batch.changes, key=lambda change: change.unit):
-            changes = list(unit)
-            encoded = [await anext(told) for _ in changes]
-            for message in parts.add(encoded, self._tokens.resume(_position(changes[-1], batch))):
-                yield message
+        changes = batch.changes
+        tasks = [change.task for change in changes]
+        async with aclosing(bodies_of(tasks, self._store, view)) as bodies:
+            for _, group in groupby(changes, key=lambda change: change.unit):
+                unit = list(group)
+                encoded = [_told(change, view, await anext(bodies)) for change in unit]
+                token = self._tokens.resume(_position(unit[-1], batch))
+                for message in parts.add(encoded, token):
+                    yield message
         yield parts.rest(
             self._tokens.resume(batch.position), snapshot_complete=batch.snapshot_complete
         )
-
-    async def _told(
-        self, changes: Sequence[Change], view: task_pb2.TaskView.ValueType
-    ) -> AsyncIterator[pb.TaskChange]:
-        """Encode changes one by one, with few of their bodies in memory."""
-        for start in range(0, len(changes), _BODIES):
-            some = changes[start : start + _BODIES]
-            seqs = [change.task.seq for change in some] if view == encode.FULL else ()
-            bodies = await self._store.bodies(seqs) if seqs else {}
-            for change in some:
-                message = pb.TaskChange()
-                encode.change(message, change, view, bodies)
-                yield message
 
     async def wait_task(self, request: pb.WaitTaskRequest, context: Context) -> pb.WaitTaskResponse:
         """Wait until a task is terminal, or the wait is over."""
@@ -132,12 +121,8 @@ class Watching:
                     done = (await watch.next(left)).done
         finally:
             watch.close()
-        task = (await self._store.tasks((request.id,))).get(request.id)
-        if task is None:
-            raise TaskNotFoundError(request.id)
-        bodies = await self._store.bodies((task.seq,)) if view == encode.FULL else {}
         answer = pb.WaitTaskResponse()
-        encode.task(answer.task, task, view, bodies)
+        await tell(answer.task, self._store, request.id, view)
         return answer
 
 
@@ -146,6 +131,14 @@ def call_patience(context: Context, wait: int) -> float:
     left = context.time_remaining()
     seconds = wait / SECOND
     return seconds if left is None else max(0.0, min(seconds, left * 0.9, left - 0.05))
+
+
+def _told(
+    change: Change, view: task_pb2.TaskView.ValueType, bodies: Mapping[int, Bodies]
+) -> pb.TaskChange:
+    message = pb.TaskChange()
+    encode.change(message, change, view, bodies)
+    return message
 
 
 def _position(change: Change, batch: Batch) -> Position:

@@ -49,14 +49,21 @@ class Position(NamedTuple):
 class Batch(NamedTuple):
     """What comes next, and where the watch then is. No changes: a bookmark.
 
-    ``deliveries`` are what a live watch was handed, whose matches the changes are.
+    ``deliveries`` are what a live watch was handed; then there is nothing else ``found``.
     """
 
-    changes: Sequence[Change]
+    found: Sequence[Change]
     position: Position
     snapshot_complete: bool = False
     done: bool = False
     deliveries: Sequence[Delivery] = ()
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """What comes next, one by one; most often it is enough to look at the deliveries."""
+        if not self.deliveries:
+            return self.found
+        return [change for delivery in self.deliveries for change in delivery.changes]
 
 
 class WatchOptions(NamedTuple):
@@ -268,11 +275,7 @@ class Watch:
         self._buffer.clear()
         self._buffered = 0
         self._position = Position(deliveries[-1].mark)
-        changes = deliveries[0].changes
-        if len(deliveries) > 1:
-            changes = [change for delivery in deliveries for change in delivery.changes]
-        done = self._selection.done
-        return Batch(changes, self._position, done=done, deliveries=deliveries)
+        return Batch((), self._position, done=self._selection.done, deliveries=deliveries)
 
     async def _sleep(self, until: float) -> None:
         """Wait for news, but no longer than until then."""

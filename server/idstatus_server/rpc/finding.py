@@ -1,0 +1,57 @@
+"""Reads tasks, with as much of them as a view shows."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+
+from idstatus.v1 import task_pb2
+from idstatus_server.errors import TaskNotFoundError
+from idstatus_server.model import Task
+from idstatus_server.rpc import encode
+from idstatus_server.store.base import Bodies, Reader
+
+# Tasks whose bodies are read at once: each may have a payload and a result of 256 KiB.
+_AT_ONCE = 16
+
+
+async def find(store: Reader, task_id: str) -> Task:
+    """Return a task.
+
+    Raises:
+        TaskNotFoundError: there is none.
+    """
+    found = await store.tasks((task_id,))
+    if not found:
+        raise TaskNotFoundError(task_id)
+    return found[task_id]
+
+
+async def tell(
+    message: task_pb2.Task, store: Reader, task_id: str, view: task_pb2.TaskView.ValueType
+) -> None:
+    """Tell of a task in a view, as it stands now.
+
+    Raises:
+        TaskNotFoundError: there is none.
+    """
+    if view != encode.FULL:
+        encode.task(message, await find(store, task_id), view)
+        return
+    found = await store.whole_tasks((task_id,))
+    if not found:
+        raise TaskNotFoundError(task_id)
+    task, bodies = found[task_id]
+    encode.task(message, task, view, {task.seq: bodies})
+
+
+async def bodies_of(
+    tasks: Sequence[Task], store: Reader, view: task_pb2.TaskView.ValueType
+) -> AsyncGenerator[Mapping[int, Bodies], None]:
+    """Yield for each task, in order, what holds its bodies if the view shows them.
+
+    Few of them are in memory at a time.
+    """
+    for start in range(0, len(tasks), _AT_ONCE):
+        some = tasks[start : start + _AT_ONCE]
+        shown = view == encode.FULL
+        bodies = await store.bodies([task.seq for task in some]) if shown else {}
+        for _ in some:
+            yield bodies
