@@ -1,6 +1,7 @@
 """Opens the store that a URL names."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
 from idstatus_server.errors import StartError
@@ -22,10 +23,8 @@ def open_store(url: str, connections: int) -> AbstractAsyncContextManager[Store]
     """
     path = sqlite_path(url)
     if path is None:
-        try:
+        with _driver():
             from idstatus_server.store.postgres import PostgresStore  # noqa: PLC0415
-        except ModuleNotFoundError as error:
-            raise _no_driver(error) from error
         return PostgresStore(url, connections)
     if path != MEMORY:
         try:
@@ -43,14 +42,16 @@ def open_snapshot(url: str) -> AbstractAsyncContextManager[Snapshot]:
     """
     path = sqlite_path(url)
     if path is None:
-        try:
+        with _driver():
             from idstatus_server.store.postgres import postgres_snapshot  # noqa: PLC0415
-        except ModuleNotFoundError as error:
-            raise _no_driver(error) from error
         return postgres_snapshot(url)
     return sqlite_snapshot(path)
 
 
-def _no_driver(error: ModuleNotFoundError) -> StartError:
-    """Return what to do without PostgreSQL's driver, which is an extra."""
-    return StartError(f"{error}: pip install 'idstatus[postgres]'")
+@contextmanager
+def _driver() -> Iterator[None]:
+    """Say what to do without PostgreSQL's driver, which is an extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise StartError(f"{error}: pip install 'idstatus[postgres]'") from error

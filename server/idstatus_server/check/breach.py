@@ -1,9 +1,11 @@
 """What breaks a rule, and how rules are put."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from functools import wraps
 from typing import NamedTuple, TypeVar
 
 from idstatus_server.errors import StoreDamagedError
+from idstatus_server.store.base import Snapshot
 
 T = TypeVar("T")
 
@@ -28,6 +30,19 @@ def judge(rules: Iterable[Rule[T]], case: T, where: str) -> Iterator[Breach]:
     for rule in rules:
         for what in rule(case):
             yield Breach(rule.__name__, where, what)
+
+
+def rule(
+    search: Callable[[Snapshot], AsyncIterator[tuple[str, str]]],
+) -> Callable[[Snapshot], AsyncIterator[Breach]]:
+    """Make a rule of what yields where it is broken in a store, and how; it keeps its name."""
+
+    @wraps(search)
+    async def breaches(snapshot: Snapshot) -> AsyncIterator[Breach]:
+        async for where, what in search(snapshot):
+            yield Breach(search.__name__, where, what)
+
+    return breaches
 
 
 def unreadable(where: str, error: StoreDamagedError) -> Breach:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from idstatus_server.check.breach import Breach, batched, judge, unreadable
+from idstatus_server.check.breach import Breach, batched, judge, rule, unreadable
 from idstatus_server.check.states import name, same, successors
 from idstatus_server.errors import StoreDamagedError
 from idstatus_server.lifecycle import Execution
@@ -110,7 +110,8 @@ async def oldest_revision(snapshot: Snapshot) -> int:
     return oldest or 1 << 62
 
 
-async def deleted_ids_stay_used(snapshot: Snapshot) -> AsyncIterator[Breach]:
+@rule
+async def deleted_ids_stay_used(snapshot: Snapshot) -> AsyncIterator[tuple[str, str]]:
     """The id of a deleted task is kept, and the retry that it had."""
     async for rows in batched(snapshot.rows(_DELETED), _AT_ONCE):
         gone = [task for row in rows if (task := _deleted(row))]
@@ -119,7 +120,7 @@ async def deleted_ids_stay_used(snapshot: Snapshot) -> AsyncIterator[Breach]:
         for task in gone:
             if used.get(task.id) != (task.seq, task.retried_by):
                 what = f"deleted at {task.revision}, but used_ids says {used.get(task.id)}"
-                yield Breach("deleted_ids_stay_used", f"task {task.id}", what)
+                yield f"task {task.id}", what
 
 
 def _deleted(row: Sequence[Any]) -> Task | None:

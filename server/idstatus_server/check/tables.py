@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from idstatus_server.check.breach import Breach, unreadable
+from idstatus_server.check.breach import Breach, rule, unreadable
 from idstatus_server.errors import StoreDamagedError
 from idstatus_server.store.base import Snapshot
 from idstatus_server.store.rows import read_answer, read_queue
@@ -28,39 +28,44 @@ _QUEUES = "SELECT name, doc FROM queues ORDER BY name"
 _REQUESTS = "SELECT request_id, answer FROM requests ORDER BY number"
 
 
-async def counts_are_those_of_the_tasks(snapshot: Snapshot) -> AsyncIterator[Breach]:
+@rule
+async def counts_are_those_of_the_tasks(snapshot: Snapshot) -> AsyncIterator[tuple[str, str]]:
     """Tasks are counted by queue and status."""
     async for queue, status, counted, there in snapshot.rows(_COUNTS):
         what = f"{counted} tasks are counted in status {status}, {there} are there"
-        yield Breach("counts_are_those_of_the_tasks", f"queue {queue}", what)
+        yield f"queue {queue}", what
 
 
-async def only_deletion_removes_a_task(snapshot: Snapshot) -> AsyncIterator[Breach]:
+@rule
+async def only_deletion_removes_a_task(snapshot: Snapshot) -> AsyncIterator[tuple[str, str]]:
     """A task that the log knows is there, unless it was deleted."""
     async for seq, revision in snapshot.rows(_LOST):
         what = f"the task created at {seq} is gone, and was not deleted"
-        yield Breach("only_deletion_removes_a_task", f"revision {revision}", what)
+        yield f"revision {revision}", what
 
 
-async def payloads_and_results_have_tasks(snapshot: Snapshot) -> AsyncIterator[Breach]:
+@rule
+async def payloads_and_results_have_tasks(snapshot: Snapshot) -> AsyncIterator[tuple[str, str]]:
     """The bytes that lie apart from a task go with it."""
     for table in ("payloads", "results"):
         async for (seq,) in snapshot.rows(_ORPHANS.replace("{table}", table)):
             what = "there is no task of this seq"
-            yield Breach("payloads_and_results_have_tasks", f"{table} {seq}", what)
+            yield f"{table} {seq}", what
 
 
-async def unique_keys_are_held_once(snapshot: Snapshot) -> AsyncIterator[Breach]:
+@rule
+async def unique_keys_are_held_once(snapshot: Snapshot) -> AsyncIterator[tuple[str, str]]:
     """At most one unfinished task holds a key."""
     async for key, holders in snapshot.rows(_HELD):
         what = f"{holders} unfinished tasks hold it"
-        yield Breach("unique_keys_are_held_once", f"unique key {key}", what)
+        yield f"unique key {key}", what
 
 
-async def queues_of_tasks_are_known(snapshot: Snapshot) -> AsyncIterator[Breach]:
+@rule
+async def queues_of_tasks_are_known(snapshot: Snapshot) -> AsyncIterator[tuple[str, str]]:
     """A queue has its settings from its first task on."""
     async for (queue,) in snapshot.rows(_STRAY):
-        yield Breach("queues_of_tasks_are_known", f"queue {queue}", "it has tasks, but no settings")
+        yield f"queue {queue}", "it has tasks, but no settings"
 
 
 async def settings_and_answers_can_be_read(snapshot: Snapshot) -> AsyncIterator[Breach]:

@@ -1,6 +1,15 @@
-"""Which versions of a schema are ours to use: the same for every database."""
+"""The versions of a schema, and which are ours to use: the same for every database."""
+
+from importlib import resources
+from importlib.resources.abc import Traversable
 
 from idstatus_server.errors import StartError
+
+
+def steps(package: str) -> list[Traversable]:
+    """Return the files of a package that lead from each version to the next."""
+    folder = resources.files(package).joinpath("migrations")
+    return sorted(folder.iterdir(), key=lambda step: step.name)
 
 
 def check_known(version: int, newest: int) -> None:

@@ -1,7 +1,5 @@
 """Brings the database's schema up to date."""
 
-from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import Any
 
 import asyncpg
@@ -9,7 +7,7 @@ import asyncpg
 from idstatus_server.errors import StartError
 from idstatus_server.store.base import Schema
 from idstatus_server.store.postgres.hosts import OUT_OF_REACH, check, connect, in_one_line
-from idstatus_server.store.versions import check_known
+from idstatus_server.store.versions import check_known, steps
 
 # The key of the advisory lock under which the schema is changed.
 _MIGRATING = 0x69647374
@@ -50,19 +48,8 @@ async def connect_to_start(url: str, **options: Any) -> asyncpg.Connection:
         ) from error
 
 
-def newest_version() -> int:
-    """Return the newest version of the schema that we know."""
-    return len(_steps())
-
-
-def _steps() -> list[Traversable]:
-    return sorted(
-        resources.files(__package__).joinpath("migrations").iterdir(), key=lambda step: step.name
-    )
-
-
 async def _migrate(db: asyncpg.Connection) -> Schema:
-    steps = _steps()
+    known = steps(__package__)
     await db.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATING)
     # A role that may not make schemas may still serve from one that is there.
     if not await db.fetchval("SELECT to_regnamespace('idstatus') IS NOT NULL"):
@@ -70,11 +57,11 @@ async def _migrate(db: asyncpg.Connection) -> Schema:
     if not await db.fetchval("SELECT to_regclass('idstatus.migrations') IS NOT NULL"):
         await db.execute("CREATE TABLE idstatus.migrations (version integer PRIMARY KEY)")
     was = await db.fetchval("SELECT coalesce(max(version), 0) FROM idstatus.migrations")
-    check_known(was, len(steps))
-    if was and steps[was:]:
+    check_known(was, len(known))
+    if was and known[was:]:
         # Servers that run on must not commit meanwhile: they lock tables in another order.
         await db.execute("SELECT FROM idstatus.head FOR UPDATE")
-    for number, step in enumerate(steps[was:], was + 1):
+    for number, step in enumerate(known[was:], was + 1):
         await db.execute(step.read_text())
         await db.execute("INSERT INTO idstatus.migrations VALUES ($1)", number)
-    return Schema(was, len(steps))
+    return Schema(was, len(known))

@@ -8,9 +8,9 @@ import asyncpg
 
 from idstatus_server.errors import StartError
 from idstatus_server.store.postgres.hosts import in_one_line
-from idstatus_server.store.postgres.opening import connect_to_start, newest_version
+from idstatus_server.store.postgres.opening import connect_to_start
 from idstatus_server.store.postgres.trouble import translated
-from idstatus_server.store.versions import check_current
+from idstatus_server.store.versions import check_current, steps
 
 # How long the database may take for the next rows, in seconds: it sorts the log by tasks first.
 _PATIENCE = 3600.0
@@ -61,5 +61,5 @@ async def _enter(db: asyncpg.Connection) -> None:
         version = await db.fetchval("SELECT max(version) FROM idstatus.migrations")
     except asyncpg.PostgresError as error:
         raise StartError(f"there is no store in the database: {in_one_line(error)}") from error
-    check_current(version, newest_version())
+    check_current(version, len(steps(__package__)))
     await db.execute("SET LOCAL search_path = idstatus")

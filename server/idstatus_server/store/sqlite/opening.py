@@ -5,15 +5,13 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
 from idstatus_server.errors import StartError
 from idstatus_server.store.base import Schema
 from idstatus_server.store.sqlite.trouble import is_damage
-from idstatus_server.store.versions import check_current, check_known
+from idstatus_server.store.versions import check_current, check_known, steps
 
 # "idst": tells our files from those of other programs (PRAGMA application_id).
 _APPLICATION_ID = 0x69647374
@@ -90,7 +88,7 @@ def open_reader(path: str) -> sqlite3.Connection:
         if not _recognize(db):
             raise StartError("there is no store in it")
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        check_current(version, len(_steps()))
+        check_current(version, len(steps(__package__)))
     return db
 
 
@@ -136,21 +134,15 @@ def read_head(db: sqlite3.Connection) -> str:
     return str(rows[0][0])
 
 
-def _steps() -> list[Traversable]:
-    return sorted(
-        resources.files(__package__).joinpath("migrations").iterdir(), key=lambda step: step.name
-    )
-
-
 def _migrate(db: sqlite3.Connection) -> Schema:
-    steps = _steps()
+    known = steps(__package__)
     db.execute("BEGIN IMMEDIATE")
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    check_known(version, len(steps))
-    for step in steps[version:]:
+    check_known(version, len(known))
+    for step in known[version:]:
         for statement in step.read_text().split(";\n"):
             db.execute(statement)
     db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-    db.execute(f"PRAGMA user_version = {len(steps)}")
+    db.execute(f"PRAGMA user_version = {len(known)}")
     db.execute("COMMIT")
-    return Schema(version, len(steps))
+    return Schema(version, len(known))
