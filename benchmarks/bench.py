@@ -47,7 +47,7 @@ CONTESTS: Mapping[str, Contest] = {
     "lifecycle-procrastinate": lives.against("procrastinate_postgres.py"),
     "lifecycle-celery": lives.against("celery_redis.py"),
     "lifecycle-rq": lives.against("rq_redis.py"),
-    "lifecycle-river": lives.against("river_postgres.py"),
+    "lifecycle-river": lives.against("river_postgres.py", built=True),
     "lifecycle-unary": lives.against("procrastinate_postgres.py", "--unary", size=1),
     "growth": growth.growth,
     "postgres-get": on_postgres(unary.get(_FEW)),
@@ -57,7 +57,7 @@ CONTESTS: Mapping[str, Contest] = {
 }
 _LEAST_ROUNDS = 5
 # What `make bench` has no time for.
-_ONLY_IN_FULL = {"lifecycle-rq", "lifecycle-river"}
+_ONLY_IN_FULL = {"create-request", "lifecycle-rq", "lifecycle-river"}
 
 
 def measure(at: Setting, name: str, rounds: int) -> list[Figure]:
