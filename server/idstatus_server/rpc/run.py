@@ -19,10 +19,11 @@ from idstatus_server.limits import Limits
 from idstatus_server.model import Change, Kind, Mark, Task
 from idstatus_server.rpc import encode
 from idstatus_server.rpc.claiming import Claiming, lease_duration, wanted_queues
-from idstatus_server.rpc.dispatch import Context, check_parsed
+from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.listing import MAX_ANSWER
 from idstatus_server.rpc.outlet import Outlet
+from idstatus_server.rpc.parse import check_parsed
 from idstatus_server.watch import Hub
 from idstatus_server.watch.places import of_id
 
