@@ -14,6 +14,8 @@ END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 _HEAD = struct.Struct("!BHBBL")  # length (high, low), type, flags, stream
 _SETTING = struct.Struct("!HL")
 _INITIAL_WINDOW = 4
+# gRPC's own setting: the details of an error come as they are, not in base64.
+_PLAIN_BINARY = 0xFE03
 _DEFAULT_WINDOW, _WIDEST = (1 << 16) - 1, (1 << 31) - 1
 _LARGEST_FRAME = 1 << 14
 _RECEIVE = 1 << 20
@@ -32,13 +34,15 @@ def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
 class Headers:
     """The header blocks of a connection: what was sent before is named by its index."""
 
-    def __init__(self, authority: str) -> None:
-        self._fixed = (
+    def __init__(self, authority: str, timeout: str) -> None:
+        self._fixed = [
             b"\x41" + _string(authority),
             b"\x40" + _string("te") + _string("trailers"),
             b"\x5f" + _string("application/grpc"),
             b"\x7a" + _string("idstatus-bench"),
-        )
+        ]
+        if timeout:
+            self._fixed.append(b"\x40" + _string("grpc-timeout") + _string(timeout))
         self._sent: list[bytes] = []
         self._blocks: dict[str, bytes] = {}
 
@@ -98,20 +102,23 @@ class Call:
 
 
 class Connection:
-    """One HTTP/2 connection. What is sent leaves with ``flush``."""
+    """One HTTP/2 connection. What is sent leaves with ``flush``.
 
-    def __init__(self, host: str, port: int) -> None:
+    ``timeout`` is the deadline that each call tells the server, as gRPC writes it, such as 500m.
+    """
+
+    def __init__(self, host: str, port: int, timeout: str = "") -> None:
         self.socket = socket.create_connection((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.calls: dict[int, Call] = {}
-        self._headers = Headers(f"{host}:{port}")
+        self._headers = Headers(f"{host}:{port}", timeout)
         self._next = 1
         self._rest = b""
         self._received = 0
         self._room = self._first_room = _DEFAULT_WINDOW
         self._waiting: deque[Call] = deque()
-        window = _SETTING.pack(_INITIAL_WINDOW, _WIDEST)
-        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, window)]
+        settings = _SETTING.pack(_INITIAL_WINDOW, _WIDEST) + _SETTING.pack(_PLAIN_BINARY, 1)
+        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, settings)]
         self._widen(0, _WIDEST - _DEFAULT_WINDOW)
 
     def start(
@@ -172,17 +179,19 @@ class Connection:
             end = at + 9 + (high << 16 | low)
             if end > size:
                 break
-            self._handle(kind, flags, stream, data[at + 9 : end])
+            self.handle(kind, flags, stream, data[at + 9 : end])
             at = end
         self._rest = data[at:]
         self.flush()
 
-    def _handle(self, kind: int, flags: int, stream: int, body: bytes) -> None:
+    def handle(self, kind: int, flags: int, stream: int, body: bytes) -> None:
+        """Handle one frame."""
         if kind == DATA:
             self._take(stream, flags, body)
         elif kind == HEADERS:
             if flags & (END_HEADERS | PADDED) != END_HEADERS:
                 raise WireError("headers in parts, or padded, are not understood")
+            self.read_headers(stream, body)
         elif kind == WINDOW_UPDATE:
             self._give(stream, int.from_bytes(body))
         elif kind == SETTINGS and not flags & ACK:
@@ -193,10 +202,16 @@ class Connection:
             what = self.calls[stream].path if stream in self.calls else "the connection"
             raise WireError(f"the server has broken off {what}: {body!r}")
         if flags & END_STREAM and kind in (DATA, HEADERS):
-            call = self.calls.pop(stream)
-            if not call.messages:
-                raise WireError(f"{call.path} was answered without a message: {body!r}")
-            call.on_end()
+            self.finish(self.calls.pop(stream), body)
+
+    def read_headers(self, stream: int, block: bytes) -> None:
+        """Take an answer's headers or trailers; here they are passed over."""
+
+    def finish(self, call: Call, last: bytes) -> None:
+        """Take note that a call has ended; ``last`` is the body of its last frame."""
+        if not call.messages:
+            raise WireError(f"{call.path} was answered without a message: {last!r}")
+        call.on_end()
 
     def _take(self, stream: int, flags: int, body: bytes) -> None:
         """Take a part of an answer; mostly it is one message."""
