@@ -8,6 +8,7 @@ turns errors into statuses.
 import asyncio
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
@@ -17,6 +18,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from idstatus_server.engine.ledger import deadline
 from idstatus_server.errors import (
     DomainError,
     InvalidFieldError,
@@ -125,8 +127,10 @@ def _handler(
 
 def _unary(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
     def call(request: Message | None, context: Context) -> Awaitable[Any]:
-        answer = serve(check_parsed(request), context)
         left = context.time_remaining()
+        if left == 0:  # its caller has gone while it waited to be begun
+            raise asyncio.CancelledError
+        answer = serve(check_parsed(request), context)
         return answer if left is None else _in_time(answer, left)
 
     return _guarded(call, guard, stream=False)
@@ -173,6 +177,7 @@ async def _in_time(answer: Awaitable[M], left: float) -> M:
         StoreUnavailableError: it did not; whether it still will is not known.
     """
     limit = asyncio.timeout(left - min(0.05, left * 0.05))
+    deadline.set(time.monotonic() + left)
     try:
         async with limit:
             return await answer
