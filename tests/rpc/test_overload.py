@@ -2,12 +2,13 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from rpc.locked import locked
-from rpc.wire import Api, new, refused
+from rpc.wire import Api, new, refused, until
 
 from harness import ServerProcess
 
@@ -71,3 +72,28 @@ async def test_a_call_whose_deadline_has_passed_is_not_begun(
     server.signal(signal.SIGCONT)
     assert codes == {"DEADLINE_EXCEEDED"}
     assert await every(server) == [first.id]
+
+
+@pytest.mark.sqlite
+async def test_a_call_that_cannot_be_answered_in_time_is_refused_at_once(
+    server: ServerProcess, own: Api, queue: str
+) -> None:
+    slow = 2.0
+    with locked(server):
+        began = time.monotonic()
+        writing = [asyncio.create_task(own.create(queue)) for _ in range(50)]
+        await until(lambda: is_past(began + slow))
+    await asyncio.gather(*writing)  # 50 calls took so long
+    with locked(server):
+        waiting = [asyncio.create_task(own.create(queue)) for _ in range(10)]
+        await own.settle()
+        refusal = await refused(own.tasks.CreateTask(new(queue), timeout=slow / 2))
+        assert refusal.kind == ("RESOURCE_EXHAUSTED", "OVERLOADED")
+        assert refusal.retry_after is not None
+        assert not any(call.done() for call in waiting)
+        assert (await own.page(page_size=1)).tasks  # it is creations that are slow
+    await asyncio.gather(*waiting)
+
+
+async def is_past(instant: float) -> bool:
+    return time.monotonic() > instant

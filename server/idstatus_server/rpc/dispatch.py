@@ -29,6 +29,7 @@ from idstatus_server.errors import (
     Violation,
 )
 from idstatus_server.rpc.errors import code_of, to_status
+from idstatus_server.rpc.pace import Pace
 
 M = TypeVar("M")
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -113,8 +114,11 @@ def _handler(
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     parse = _parser(GetMessageClass(method.input_type))
     if not method.server_streaming:
+        waits = "wait" in method.input_type.fields_by_name
         return grpc.unary_unary_rpc_method_handler(
-            _unary(serve, guard), request_deserializer=parse, response_serializer=_serialize
+            _unary(serve, guard, waits=waits),
+            request_deserializer=parse,
+            response_serializer=_serialize,
         )
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(
@@ -125,13 +129,23 @@ def _handler(
     )
 
 
-def _unary(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
-    def call(request: Message | None, context: Context) -> Awaitable[Any]:
+def _unary(
+    serve: Callable[..., Awaitable[Any]], guard: Guard, *, waits: bool
+) -> Callable[..., Any]:
+    pace = Pace()
+
+    async def call(request: Message | None, context: Context) -> Any:
         left = context.time_remaining()
         if left == 0:  # its caller has gone while it waited to be begun
             raise asyncio.CancelledError
-        answer = serve(check_parsed(request), context)
-        return answer if left is None else _in_time(answer, left)
+        entered = pace.enter(None if waits else left)  # to wait is the caller's own wish
+        try:
+            answer = serve(check_parsed(request), context)
+            response = await (answer if left is None else _in_time(answer, left))
+            pace.answered(entered)
+            return response
+        finally:
+            pace.leave()
 
     return _guarded(call, guard, stream=False)
 
