@@ -8,7 +8,6 @@ turns errors into statuses.
 import asyncio
 import logging
 import re
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
@@ -18,7 +17,6 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from idstatus_server.engine.ledger import deadline
 from idstatus_server.errors import (
     DomainError,
     InvalidFieldError,
@@ -29,7 +27,7 @@ from idstatus_server.errors import (
     Violation,
 )
 from idstatus_server.rpc.errors import code_of, to_status
-from idstatus_server.rpc.pace import Pace
+from idstatus_server.rpc.pace import in_good_time
 
 M = TypeVar("M")
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -114,11 +112,9 @@ def _handler(
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     parse = _parser(GetMessageClass(method.input_type))
     if not method.server_streaming:
-        waits = "wait" in method.input_type.fields_by_name
+        serve = in_good_time(serve, waits="wait" in method.input_type.fields_by_name)
         return grpc.unary_unary_rpc_method_handler(
-            _unary(serve, guard, waits=waits),
-            request_deserializer=parse,
-            response_serializer=_serialize,
+            _unary(serve, guard), request_deserializer=parse, response_serializer=_serialize
         )
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(
@@ -129,23 +125,11 @@ def _handler(
     )
 
 
-def _unary(
-    serve: Callable[..., Awaitable[Any]], guard: Guard, *, waits: bool
-) -> Callable[..., Any]:
-    pace = Pace()
-
-    async def call(request: Message | None, context: Context) -> Any:
+def _unary(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
+    def call(request: Message | None, context: Context) -> Awaitable[Any]:
+        answer = serve(check_parsed(request), context)
         left = context.time_remaining()
-        if left == 0:  # its caller has gone while it waited to be begun
-            raise asyncio.CancelledError
-        entered = pace.enter(None if waits else left)  # to wait is the caller's own wish
-        try:
-            answer = serve(check_parsed(request), context)
-            response = await (answer if left is None else _in_time(answer, left))
-            pace.answered(entered)
-            return response
-        finally:
-            pace.leave()
+        return answer if left is None else _in_time(answer, left)
 
     return _guarded(call, guard, stream=False)
 
@@ -191,7 +175,6 @@ async def _in_time(answer: Awaitable[M], left: float) -> M:
         StoreUnavailableError: it did not; whether it still will is not known.
     """
     limit = asyncio.timeout(left - min(0.05, left * 0.05))
-    deadline.set(time.monotonic() + left)
     try:
         async with limit:
             return await answer

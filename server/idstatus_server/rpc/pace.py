@@ -1,8 +1,13 @@
 """How long the calls of a method take, and so whether one more can still be answered in time."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+import grpc
+
+from idstatus_server.engine.ledger import deadline
 from idstatus_server.errors import OverloadedError
 
 # With so few in flight nobody is refused: what was slow may be over.
@@ -41,3 +46,29 @@ class Pace:
     def leave(self) -> None:
         """Undo ``enter``."""
         self._in_flight -= 1
+
+
+def in_good_time(
+    serve: Callable[..., Awaitable[Any]], *, waits: bool
+) -> Callable[..., Awaitable[Any]]:
+    """Serve only those calls of a method that can be answered before their deadline.
+
+    With ``waits`` they may ask to wait: how long they take is then their own wish.
+    """
+    pace = Pace()
+
+    async def timely(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        left = context.time_remaining()
+        if left == 0:  # the caller has gone while the call waited to be begun
+            raise asyncio.CancelledError
+        entered = pace.enter(None if waits else left)
+        try:
+            if left is not None:
+                deadline.set(time.monotonic() + left)
+            answer = await serve(request, context)
+            pace.answered(entered)
+            return answer
+        finally:
+            pace.leave()
+
+    return timely
