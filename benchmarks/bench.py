@@ -7,13 +7,10 @@ The two sides of each ratio take turns in one run, on one core; the load has the
 """
 
 import argparse
-import os
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
 
 import alone
 import crosscheck
@@ -22,12 +19,11 @@ import growth
 import idle
 import lag
 import lives
-import servers
 import unary
-from about import about, filesystem
 from contest import AbsentError, Contest, Setting, on_postgres
 from measures import MEASURES
 from results import Figure, Results
+from workplace import workplace
 
 # More than a server may keep in memory, or fewer.
 _FEW, _MANY = 1_000, 50_000
@@ -47,7 +43,7 @@ CONTESTS: Mapping[str, Contest] = {
     "lifecycle-procrastinate": lives.against("procrastinate_postgres.py"),
     "lifecycle-celery": lives.against("celery_redis.py"),
     "lifecycle-rq": lives.against("rq_redis.py"),
-    "lifecycle-river": lives.against("river_postgres.py"),
+    "lifecycle-river": lives.against("river_postgres.py", built=True),
     "lifecycle-unary": lives.against("procrastinate_postgres.py", "--unary", size=1),
     "growth": growth.growth,
     "postgres-get": on_postgres(unary.get(_FEW)),
@@ -57,7 +53,7 @@ CONTESTS: Mapping[str, Contest] = {
 }
 _LEAST_ROUNDS = 5
 # What `make bench` has no time for.
-_ONLY_IN_FULL = {"lifecycle-rq", "lifecycle-river"}
+_ONLY_IN_FULL = {"create-request", "lifecycle-rq", "lifecycle-river"}
 
 
 def measure(at: Setting, name: str, rounds: int) -> list[Figure]:
@@ -96,12 +92,8 @@ def everything(*, full: bool) -> list[str]:
 def main() -> None:
     """Measure what is asked for, and show it; if that is everything, write it down and draw it."""
     given = arguments()
-    with tempfile.TemporaryDirectory(prefix="idstatus-bench-", dir=disk()) as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL goes there as another user
-        tempfile.tempdir = folder
-        results = Results(about(folder))
-        at = Setting(*servers.cores(), given.seconds, given.full)
-        os.sched_setaffinity(0, at.load_cores)
+    with workplace(given.seconds, full=given.full) as (at, found):
+        results = Results(found)
         for name in given.measures or everything(full=given.full):
             start = time.perf_counter()
             try:
@@ -120,14 +112,6 @@ def main() -> None:
         results.save()
         draw()
     sys.exit(bool(results.failed))
-
-
-def disk() -> str:
-    """Return a folder that is on a disk: in memory, nothing would be durable."""
-    folder = os.environ.get("TMPDIR", "/var/tmp")  # noqa: S108  # a folder is made in it
-    if filesystem(folder) in ("tmpfs", "ramfs"):
-        sys.exit(f"{folder} is in memory: set TMPDIR to a folder on a disk")
-    return folder
 
 
 if __name__ == "__main__":

@@ -9,18 +9,13 @@ than they change how many there are in a second. The server has one core, the lo
 """
 
 import argparse
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import curve_results as results
-import servers
-from about import about
-from bench import disk
 from contest import Setting
 from curve import Group, Scale
 from curve_memory import MEMORY
@@ -28,6 +23,7 @@ from curve_queues import QUEUES
 from curve_runners import RUNNERS
 from curve_tasks import TASKS
 from curve_watchers import WATCHERS
+from workplace import workplace
 
 GROUPS = {group.name: group for group in (TASKS, WATCHERS, QUEUES, RUNNERS, MEMORY)}
 _ROUNDS, _CALLS, _SECONDS = 3, 500, 1.0
@@ -72,12 +68,8 @@ def measured(given: argparse.Namespace, at: Setting) -> dict[str, Any]:
 def main() -> None:
     """Measure what is asked for, and show it; if that is everything, write it down and draw it."""
     given = arguments()
-    with tempfile.TemporaryDirectory(prefix="idstatus-curves-", dir=disk()) as folder:
-        tempfile.tempdir = folder
-        told: dict[str, Any] = {"about": about(folder)}
-        at = Setting(*servers.cores())
-        os.sched_setaffinity(0, at.load_cores)
-        told["groups"] = measured(given, at)
+    with workplace() as (at, found):
+        told = {"about": found, "groups": measured(given, at)}
     results.show(told)
     if given.trial:
         results.save(told, given.trial)

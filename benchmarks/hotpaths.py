@@ -19,11 +19,11 @@ from pathlib import Path
 
 import fanout
 import lives
-import servers
 import unary
 from contest import Act, Setting
 from rich.console import Console
 from rich.table import Table
+from workplace import workplace
 
 _SECONDS, _RATE = 12, 50  # more samples a second slow the server down
 _ROOMS = ("rpc", "engine", "store", "watch")
@@ -98,15 +98,14 @@ def sampled(at: Setting, path: str) -> Counter[str]:
 
 def main() -> None:
     """Show a table."""
-    at = Setting(*servers.cores())
-    os.sched_setaffinity(0, at.load_cores)
     table = Table(title="Shares of the event loop's time")
     for column in ("path", *_COLUMNS):
         table.add_column(column)
-    for path in sys.argv[1:] or [*_PATHS, "lifecycle"]:
-        counted = sampled(at, path)
-        total = counted.total()
-        table.add_row(path, *(f"{counted[column] / total:.0%}" for column in _COLUMNS))
+    with workplace() as (at, _):
+        for path in sys.argv[1:] or [*_PATHS, "lifecycle"]:
+            counted = sampled(at, path)
+            total = counted.total()
+            table.add_row(path, *(f"{counted[column] / total:.0%}" for column in _COLUMNS))
     Console(width=110).print(table)
 
 

@@ -136,14 +136,15 @@ def peer(at: Setting, name: str, program: str, *flags: str) -> Sample:
     return Sample({name: told["tasks_per_second"]}, about=told)
 
 
-def against(program: str, *flags: str, size: int = BATCH) -> Contest:
-    """Return the contest with another task queue."""
+def against(program: str, *flags: str, size: int = BATCH, built: bool = False) -> Contest:
+    """Return the contest with another task queue; one that must be ``built`` runs once before."""
 
     @contextmanager
     def contest(at: Setting, name: str) -> Iterator[tuple[Act, Act]]:
         if not (_PEERS / program).exists():
             raise AbsentError(f"there is no benchmarks/peers/{program}")
-        peer(at, name, program, *flags)  # some are built first, which takes longer than ours waits
+        if built:
+            peer(at, name, program, *flags)  # which takes longer than ours waits
         with living(at, name, size) as ours:
             yield ours, lambda: peer(at, name, program, *flags)
 

@@ -52,6 +52,15 @@ def chosen_store(request: pytest.FixtureRequest) -> None:
         harness.new_store = lambda _: postgres.new_database()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a store that is yet to be made, in one database after the other."""
+    if request.param == "sqlite":
+        return harness.sqlite_in(tmp_path)
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    return postgres.new_database()
+
+
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server that a worker's tests share; each test has a queue of its own."""

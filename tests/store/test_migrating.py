@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import asyncpg
-import pytest
 from postgres_server import PostgresServer
 
 from harness import SERVER, ServerProcess, sqlite_in
@@ -30,22 +29,14 @@ def migrate(store: str) -> tuple[int, str, str]:
     return process.returncode, said, complained
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return sqlite_in(tmp_path)
-    postgres: PostgresServer = request.getfixturevalue("postgres")
-    return postgres.new_database()
+def test_it_says_in_one_line_what_it_did(url: str) -> None:
+    assert migrate(url) == (0, "schema at version 1 (was 0)\n", "")
+    assert migrate(url) == (0, UP_TO_DATE, "")
 
 
-def test_it_says_in_one_line_what_it_did(store: str) -> None:
-    assert migrate(store) == (0, "schema at version 1 (was 0)\n", "")
-    assert migrate(store) == (0, UP_TO_DATE, "")
-
-
-def test_a_server_starts_on_what_it_has_made(store: str, tmp_path: Path) -> None:
-    migrate(store)
-    server = ServerProcess(tmp_path, store=store).start()
+def test_a_server_starts_on_what_it_has_made(url: str, tmp_path: Path) -> None:
+    migrate(url)
+    server = ServerProcess(tmp_path, store=url).start()
     assert server.stop() == 0
 
 
