@@ -9,7 +9,6 @@ as many calls a second are offered, whatever the answers. Only those answered in
 
 import argparse
 import itertools
-import os
 import statistics
 from collections.abc import Callable, Sequence
 
@@ -18,6 +17,7 @@ from arrivals import Calls, Load, Tally, offer
 from contest import WARM_UP, Meter, Setting
 from unary import BATCH_CREATE, CALLERS, CONNECTIONS, CREATE, GET, create_many, new_task
 from wire import Wire
+from workplace import workplace
 
 from idstatus.v1 import task_service_pb2 as t
 
@@ -125,12 +125,11 @@ def main() -> None:
     parser.add_argument("--deadline", type=float, default=2.0)
     parser.add_argument("--flag", action="append", default=[], help="for the server, name=value")
     given = parser.parse_args()
-    at = Setting(*servers.cores(), given.seconds)
-    os.sched_setaffinity(0, at.load_cores)
-    tell(_HEAD)
-    tell(["---"] * len(_HEAD))
-    for name in given.what or KINDS:
-        measure(at, name, given.deadline, [f"--{flag}" for flag in given.flag])
+    with workplace(given.seconds) as (at, _):
+        tell(_HEAD)
+        tell(["---"] * len(_HEAD))
+        for name in given.what or KINDS:
+            measure(at, name, given.deadline, [f"--{flag}" for flag in given.flag])
 
 
 if __name__ == "__main__":

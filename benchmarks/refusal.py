@@ -5,7 +5,6 @@
 One call may be in flight. It is kept waiting by a locked store, and so all others are refused.
 """
 
-import os
 import sqlite3
 import statistics
 import sys
@@ -14,10 +13,10 @@ from contextlib import closing, contextmanager
 
 import servers
 from arrivals import FILLING, Calls, Load, offer
-from contest import Setting
 from frames import Connection
 from overload import creations, gets
 from wire import Wire
+from workplace import workplace
 
 ROUNDS = 5
 _RATE, _SECONDS = 400.0, 1.0
@@ -46,11 +45,11 @@ def cost(server: servers.Server, get: Calls) -> tuple[float, float]:
 
 def main() -> None:
     """Measure the two by turns, and print the medians."""
-    at = Setting(*servers.cores())
-    store = at.store()
     answers, refusals = [], []
-    with servers.idstatus(store, at.server_cores, "--max-in-flight", "1") as server:
-        os.sched_setaffinity(0, at.load_cores)
+    with (
+        workplace() as (at, _),
+        servers.idstatus(store := at.store(), at.server_cores, "--max-in-flight", "1") as server,
+    ):
         with Wire(server.address) as wire:
             get, create = gets(wire), creations(wire)
         for _ in range(int(sys.argv[1]) if sys.argv[1:] else ROUNDS):
