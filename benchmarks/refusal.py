@@ -19,7 +19,7 @@ from wire import Wire
 from workplace import workplace
 
 ROUNDS = 5
-_RATE, _SECONDS = 400.0, 1.0
+_RATE, _SECONDS = 200.0, 1.0
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from idstatus_server.engine import Ledger
 from idstatus_server.engine.draft import Draft
 from idstatus_server.engine.ledger import deadline
 from idstatus_server.errors import OverloadedError
-from idstatus_server.store.base import Needs, Transaction
+from idstatus_server.store.base import Needs
 from idstatus_server.store.sqlite import SqliteStore
+from idstatus_server.store.sqlite.writing import SqliteTransaction
 
 # A commit takes two of the commands below, and so many seconds.
 FIT, COMMIT = 2, 0.1
@@ -26,7 +27,7 @@ class SlowStore(SqliteStore):
     commits = 0
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self) -> AsyncIterator[SqliteTransaction]:
         await asyncio.sleep(COMMIT)
         async with super().transaction() as transaction:
             self.commits += 1
