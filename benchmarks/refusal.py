@@ -59,7 +59,7 @@ def main() -> None:
             with filled(server, store.removeprefix("sqlite:///"), create):
                 spent, refused = cost(server, get)
             refusals.append(spent)
-            assert refused > 0.9
+            assert refused > 0.9, refused
     for what, costs in (("answered", answers), ("refused", refusals)):
         middle, least, most = statistics.median(costs), min(costs), max(costs)
         print(f"a get that is {what}: {middle:.0f} us of CPU ({least:.0f} to {most:.0f})")

@@ -12,6 +12,9 @@ from watch.truth import origin, read_truth
 from harness import ServerProcess
 from idstatus import AsyncClient
 
+# For a busy machine, in seconds: how quick calls are is not what is tested.
+PATIENCE = 60.0
+
 
 @pytest.fixture
 async def everywhere(replicas: list[ServerProcess]) -> AsyncIterator[list[AsyncClient]]:
@@ -20,7 +23,9 @@ async def everywhere(replicas: list[ServerProcess]) -> AsyncIterator[list[AsyncC
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(
-                AsyncClient("ipv4:" + ",".join(addresses[first:] + addresses[:first]))
+                AsyncClient(
+                    "ipv4:" + ",".join(addresses[first:] + addresses[:first]), timeout=PATIENCE
+                )
             )
             for first in range(len(addresses))
         ]
@@ -37,5 +42,5 @@ async def test_a_rolling_restart_loses_no_call_and_no_change(
         await asyncio.to_thread(server.start)
         await callers.answered(100)
     await callers.stop()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await callers.check(await read_truth(sites[0], start))
