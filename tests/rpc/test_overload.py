@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from rpc.locked import locked
-from rpc.wire import Api, new, refused, until
+from rpc.wire import PATIENCE, Api, new, refused, until
 
 from harness import ServerProcess
 
@@ -81,11 +81,11 @@ async def test_a_call_that_cannot_be_answered_in_time_is_refused_at_once(
     slow = 2.0
     with locked(server):
         began = time.monotonic()
-        writing = [asyncio.create_task(own.create(queue)) for _ in range(50)]
+        writing = creations(own, queue, 50)
         await until(lambda: is_past(began + slow))
     await asyncio.gather(*writing)  # 50 calls took so long
     with locked(server):
-        waiting = [asyncio.create_task(own.create(queue)) for _ in range(10)]
+        waiting = creations(own, queue, 10)
         await own.settle()
         refusal = await refused(own.tasks.CreateTask(new(queue), timeout=slow / 2))
         assert refusal.kind == ("RESOURCE_EXHAUSTED", "OVERLOADED")
@@ -93,6 +93,12 @@ async def test_a_call_that_cannot_be_answered_in_time_is_refused_at_once(
         assert not any(call.done() for call in waiting)
         assert (await own.page(page_size=1)).tasks  # it is creations that are slow
     await asyncio.gather(*waiting)
+
+
+def creations(api: Api, queue: str, count: int) -> "list[asyncio.Task[Any]]":
+    """Begin creations that have a deadline, but not soon."""
+    calls = [api.tasks.CreateTask(new(queue), timeout=PATIENCE) for _ in range(count)]
+    return [asyncio.ensure_future(call) for call in calls]
 
 
 async def is_past(instant: float) -> bool:

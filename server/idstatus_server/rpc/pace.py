@@ -17,7 +17,7 @@ _SHARE = 1 / 32
 
 
 class Pace:
-    """Counts the calls of a method that are in flight, and takes the mean of their times."""
+    """Counts the calls of a method that have deadlines, and takes the mean of their times."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -51,20 +51,22 @@ class Pace:
 def in_good_time(
     serve: Callable[..., Awaitable[Any]], *, waits: bool
 ) -> Callable[..., Awaitable[Any]]:
-    """Serve only those calls of a method that can be answered before their deadline.
+    """Serve only those calls of a method that can be answered before their deadline, if any.
 
     With ``waits`` they may ask to wait: how long they take is then their own wish.
     """
     pace = Pace()
 
-    async def timely(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    def timely(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Awaitable[Any]:
         left = context.time_remaining()
+        return serve(request, context) if left is None else by_then(left, request, context)
+
+    async def by_then(left: float, request: Any, context: Any) -> Any:
         if left == 0:  # the caller has gone while the call waited to be begun
             raise asyncio.CancelledError
         entered = pace.enter(None if waits else left)
         try:
-            if left is not None:
-                deadline.set(time.monotonic() + left)
+            deadline.set(time.monotonic() + left)
             answer = await serve(request, context)
             pace.answered(entered)
             return answer
