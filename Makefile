@@ -21,7 +21,7 @@ ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/watch tests/fault
 # Who has no test left takes over some of the others'.
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 
-.PHONY: help install run test coverage fuzz check bench bench-full curves scaling generate demo clean
+.PHONY: help install run test coverage fuzz check bench bench-full curves overload scaling generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -78,6 +78,10 @@ bench-full: install $(BENCH) .venv/redis ## The same with a million tasks, more 
 
 curves: install $(BENCH) ## Measure how costs grow with tasks, watchers, queues, runners; plots (10 min).
 	$(BIN)/python benchmarks/curves.py
+
+overload: install ## Measure what is still answered in time at 1, 2 and 5 times the capacity (2 min).
+	$(BIN)/python benchmarks/overload.py
+	$(BIN)/python benchmarks/refusal.py
 
 scaling: install ## Measure what one server and one PostgreSQL carry, and simulate several (10 min).
 	$(BIN)/python benchmarks/scaling.py

@@ -14,6 +14,8 @@ END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 _HEAD = struct.Struct("!BHBBL")  # length (high, low), type, flags, stream
 _SETTING = struct.Struct("!HL")
 _INITIAL_WINDOW = 4
+# gRPC's own setting: the details of an error come as they are, not in base64.
+_PLAIN_BINARY = 0xFE03
 _DEFAULT_WINDOW, _WIDEST = (1 << 16) - 1, (1 << 31) - 1
 _LARGEST_FRAME = 1 << 14
 _RECEIVE = 1 << 20
@@ -32,13 +34,15 @@ def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
 class Headers:
     """The header blocks of a connection: what was sent before is named by its index."""
 
-    def __init__(self, authority: str) -> None:
-        self._fixed = (
+    def __init__(self, authority: str, timeout: str) -> None:
+        self._fixed = [
             b"\x41" + _string(authority),
             b"\x40" + _string("te") + _string("trailers"),
             b"\x5f" + _string("application/grpc"),
             b"\x7a" + _string("idstatus-bench"),
-        )
+        ]
+        if timeout:
+            self._fixed.append(b"\x40" + _string("grpc-timeout") + _string(timeout))
         self._sent: list[bytes] = []
         self._blocks: dict[str, bytes] = {}
 
@@ -100,21 +104,22 @@ class Call:
 class Connection:
     """One HTTP/2 connection. What is sent leaves with ``flush``.
 
-    ``window`` is how many bytes of each answer the server may send.
+    ``window`` is how many bytes of each answer the server may send, ``timeout`` the deadline
+    that each call tells the server, as gRPC writes it, such as 500m.
     """
 
-    def __init__(self, host: str, port: int, window: int = _WIDEST) -> None:
+    def __init__(self, host: str, port: int, window: int = _WIDEST, timeout: str = "") -> None:
         self.socket = socket.create_connection((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.calls: dict[int, Call] = {}
-        self._headers = Headers(f"{host}:{port}")
+        self._headers = Headers(f"{host}:{port}", timeout)
         self._next = 1
         self._rest = b""
         self._received = 0
         self._room = self._first_room = _DEFAULT_WINDOW
         self._waiting: deque[Call] = deque()
-        setting = _SETTING.pack(_INITIAL_WINDOW, window)
-        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, setting)]
+        settings = _SETTING.pack(_INITIAL_WINDOW, window) + _SETTING.pack(_PLAIN_BINARY, 1)
+        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, settings)]
         self._widen(0, _WIDEST - _DEFAULT_WINDOW)
 
     def start(

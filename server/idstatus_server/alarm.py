@@ -28,6 +28,11 @@ class Alarm:
             self.close()
             self._timer = self._loop.call_at(when, self._fire)
 
+    def hasten(self, when: float) -> None:
+        """Ring at this time if it was to ring later; an alarm that is off stays off."""
+        if when < self._when < math.inf:
+            self.set(when)
+
     def off(self) -> None:
         """Do not ring."""
         self._when = math.inf

@@ -25,6 +25,7 @@ from idstatus_server.errors import (
     TooManyWatchesError,
 )
 from idstatus_server.rpc.errors import code_of, to_status
+from idstatus_server.rpc.pace import in_good_time
 from idstatus_server.rpc.parse import check_parsed, parser
 from idstatus_server.rpc.unread import Unread
 
@@ -144,6 +145,7 @@ def _handler(
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     parse = parser(GetMessageClass(method.input_type))
     if not method.server_streaming:
+        serve = in_good_time(serve, waits="wait" in method.input_type.fields_by_name)
         return grpc.unary_unary_rpc_method_handler(_unary(serve, guard), request_deserializer=parse)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(

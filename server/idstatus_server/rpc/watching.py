@@ -50,6 +50,7 @@ class Watching:
         watch = Watch(self._hub, self._feeds, options)
         outlet = Outlet(context, self._patience.slow_watcher)
         try:
+            self._hub.attach(outlet)
             await watch.start()
             done = False
             position = options.resume
@@ -63,6 +64,7 @@ class Watching:
                         await outlet.send(message)
                 done, position = batch.done, batch.position
         finally:
+            self._hub.detach(outlet)
             outlet.close()
             watch.close()
 
