@@ -109,11 +109,15 @@ class RpcServer:
 
 def grpc_options(limits: Limits, max_message_bytes: int, shared: bool) -> list[tuple[str, int]]:
     """Return what gRPC is told of our limits, as channel arguments."""
+    # Past our own limits, calls must reach the guard: gRPC would let them wait unheard.
+    most = limits.watches + limits.in_flight + _HEALTH_STREAMS
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", -1),  # answers are bounded by what they carry
-        # Past our own limits, calls must reach the guard: gRPC would let them wait unheard.
-        ("grpc.max_concurrent_streams", limits.watches + limits.in_flight + _HEALTH_STREAMS),
+        ("grpc.max_concurrent_streams", most),
+        # Of 1000 that come at once it would cancel some; after a restart, all watchers do.
+        ("grpc.server.max_pending_requests", most),
+        ("grpc.server.max_pending_requests_hard_limit", most),
         ("grpc.so_reuseport", int(shared)),
         # A client may ping every 10 s, with or without calls.
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
