@@ -10,11 +10,13 @@ from collections import deque
 from collections.abc import Callable
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+_OF_CALLS = (DATA, HEADERS, RST_STREAM)
 END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 _HEAD = struct.Struct("!BHBBL")  # length (high, low), type, flags, stream
 _SETTING = struct.Struct("!HL")
 _INITIAL_WINDOW = 4
-_DEFAULT_WINDOW, _WIDEST = (1 << 16) - 1, (1 << 31) - 1
+DEFAULT_WINDOW, WIDEST = (1 << 16) - 1, (1 << 31) - 1
+_CANCEL = (8).to_bytes(4)
 _LARGEST_FRAME = 1 << 14
 _RECEIVE = 1 << 20
 
@@ -98,9 +100,12 @@ class Call:
 
 
 class Connection:
-    """One HTTP/2 connection. What is sent leaves with ``flush``."""
+    """One HTTP/2 connection. What is sent leaves with ``flush``.
 
-    def __init__(self, host: str, port: int) -> None:
+    The server may be ahead of ``receive`` by so many bytes as the ``window`` says.
+    """
+
+    def __init__(self, host: str, port: int, window: int = WIDEST) -> None:
         self.socket = socket.create_connection((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.calls: dict[int, Call] = {}
@@ -108,11 +113,13 @@ class Connection:
         self._next = 1
         self._rest = b""
         self._received = 0
-        self._room = self._first_room = _DEFAULT_WINDOW
+        self._room = self._first_room = DEFAULT_WINDOW
         self._waiting: deque[Call] = deque()
-        window = _SETTING.pack(_INITIAL_WINDOW, _WIDEST)
-        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, window)]
-        self._widen(0, _WIDEST - _DEFAULT_WINDOW)
+        self._step = (window + 1) // 2
+        setting = _SETTING.pack(_INITIAL_WINDOW, window)
+        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, setting)]
+        if window > DEFAULT_WINDOW:
+            self._widen(0, window - DEFAULT_WINDOW)
 
     def start(
         self,
@@ -137,6 +144,11 @@ class Connection:
         call.unsent += b"\0" + len(request).to_bytes(4) + request
         if call not in self._waiting and (self._waiting or not self._send(call)):
             self._waiting.append(call)
+
+    def cancel(self, call: Call) -> None:
+        """End a call; what still comes of it is passed over."""
+        del self.calls[call.stream]
+        self._out.append(frame(RST_STREAM, 0, call.stream, _CANCEL))
 
     def _send(self, call: Call) -> bool:
         """Send as much of a request as the windows allow; say whether that was all."""
@@ -172,7 +184,8 @@ class Connection:
             end = at + 9 + (high << 16 | low)
             if end > size:
                 break
-            self._handle(kind, flags, stream, data[at + 9 : end])
+            if stream in self.calls or kind not in _OF_CALLS:  # else it was cancelled
+                self._handle(kind, flags, stream, data[at + 9 : end])
             at = end
         self._rest = data[at:]
         self.flush()
@@ -205,10 +218,10 @@ class Connection:
         call, size = self.calls[stream], len(body)
         call.received += size
         self._received += size
-        if call.received % (1 << 30) < size:
-            self._widen(stream, 1 << 30)
-        if self._received % (1 << 30) < size:
-            self._widen(0, 1 << 30)
+        if call.received % self._step < size:
+            self._widen(stream, self._step)
+        if self._received % self._step < size:
+            self._widen(0, self._step)
         if call.buffer:
             body = call.buffer + body
         at, size = 0, len(body)
