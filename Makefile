@@ -21,7 +21,7 @@ ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/watch tests/fault
 # Who has no test left takes over some of the others'.
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 
-.PHONY: help install run test coverage fuzz check bench bench-full curves overload scaling generate demo clean
+.PHONY: help install run test coverage fuzz check bench bench-full curves overload scaling reliability generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -86,6 +86,9 @@ overload: install ## Measure what is still answered in time at 1, 2 and 5 times 
 scaling: install ## Measure what one server and one PostgreSQL carry, and simulate several (10 min).
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/sharding.py
+
+reliability: install ## Measure watchers that freeze, idle, lose their server, come and go (8 min).
+	$(BIN)/python benchmarks/reliability.py
 
 generate: ## Make the stubs anew from protos/.
 	scripts/generate

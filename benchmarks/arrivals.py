@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from frames import RST_STREAM, Call, Connection, frame
+from frames import RST_STREAM, Call, Connection
 
-_CANCEL = 8
 # How often calls are begun, in seconds.
 _TICK = 0.001
 # A server fills up in so many seconds, which are not counted.
@@ -49,7 +48,7 @@ class Line(Connection):
 
     def __init__(self, address: str, deadline: float, tally: Tally, since: float) -> None:
         host, _, port = address.rpartition(":")
-        super().__init__(host, int(port), f"{round(deadline * 1000)}m")
+        super().__init__(host, int(port), timeout=f"{round(deadline * 1000)}m")
         self._deadline = deadline
         self._tally = tally
         self._since = since
@@ -67,14 +66,13 @@ class Line(Connection):
         while self._due and self._began.get(self._due[0], 0.0) + self._deadline < now:
             stream = self._due.popleft()
             if stream in self.calls:
-                self._out.append(frame(RST_STREAM, 0, stream, _CANCEL.to_bytes(4)))
-                self._end(self.calls.pop(stream), b"")
+                call = self.calls[stream]
+                self.cancel(call)
+                self._end(call, b"")
 
     def handle(self, kind: int, flags: int, stream: int, body: bytes) -> None:
-        """Pass over what comes of calls that were given up; a call may be broken off."""
-        if stream and stream not in self.calls:
-            return
-        if kind == RST_STREAM:
+        """Take a call that is broken off for one that has failed."""
+        if kind == RST_STREAM and stream in self.calls:
             self._end(self.calls.pop(stream), body)
         else:
             super().handle(kind, flags, stream, body)
@@ -84,7 +82,6 @@ class Line(Connection):
         self._end(call, last)
 
     def _end(self, call: Call, last: bytes) -> None:
-        call.unsent = b""
         began = self._began.pop(call.stream)
         took = time.perf_counter() - began
         if began < self._since:

@@ -10,13 +10,15 @@ from collections import deque
 from collections.abc import Callable
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+_OF_CALLS = (DATA, HEADERS, RST_STREAM)
 END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 _HEAD = struct.Struct("!BHBBL")  # length (high, low), type, flags, stream
 _SETTING = struct.Struct("!HL")
 _INITIAL_WINDOW = 4
 # gRPC's own setting: the details of an error come as they are, not in base64.
 _PLAIN_BINARY = 0xFE03
-_DEFAULT_WINDOW, _WIDEST = (1 << 16) - 1, (1 << 31) - 1
+DEFAULT_WINDOW, WIDEST = (1 << 16) - 1, (1 << 31) - 1
+_CANCEL = (8).to_bytes(4)
 _LARGEST_FRAME = 1 << 14
 _RECEIVE = 1 << 20
 
@@ -104,11 +106,11 @@ class Call:
 class Connection:
     """One HTTP/2 connection. What is sent leaves with ``flush``.
 
-    ``window`` is how many bytes of each answer the server may send, ``timeout`` the deadline
-    that each call tells the server, as gRPC writes it, such as 500m.
+    The server may be ahead of ``receive`` by so many bytes as the ``window`` says. ``timeout`` is
+    the deadline that each call tells the server, as gRPC writes it, such as 500m.
     """
 
-    def __init__(self, host: str, port: int, window: int = _WIDEST, timeout: str = "") -> None:
+    def __init__(self, host: str, port: int, window: int = WIDEST, timeout: str = "") -> None:
         self.socket = socket.create_connection((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.calls: dict[int, Call] = {}
@@ -116,11 +118,13 @@ class Connection:
         self._next = 1
         self._rest = b""
         self._received = 0
-        self._room = self._first_room = _DEFAULT_WINDOW
+        self._room = self._first_room = DEFAULT_WINDOW
         self._waiting: deque[Call] = deque()
+        self._step = window // 2 or 1
         settings = _SETTING.pack(_INITIAL_WINDOW, window) + _SETTING.pack(_PLAIN_BINARY, 1)
         self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, settings)]
-        self._widen(0, _WIDEST - _DEFAULT_WINDOW)
+        if window > DEFAULT_WINDOW:
+            self._widen(0, window - DEFAULT_WINDOW)
 
     def start(
         self,
@@ -145,6 +149,12 @@ class Connection:
         call.unsent += b"\0" + len(request).to_bytes(4) + request
         if call not in self._waiting and (self._waiting or not self._send(call)):
             self._waiting.append(call)
+
+    def cancel(self, call: Call) -> None:
+        """End a call from this side."""
+        call.unsent = b""
+        del self.calls[call.stream]
+        self._out.append(frame(RST_STREAM, 0, call.stream, _CANCEL))
 
     def _send(self, call: Call) -> bool:
         """Send as much of a request as the windows allow; say whether that was all."""
@@ -186,7 +196,9 @@ class Connection:
         self.flush()
 
     def handle(self, kind: int, flags: int, stream: int, body: bytes) -> None:
-        """Handle one frame."""
+        """Handle one frame; what comes of calls that were cancelled is passed over."""
+        if kind in _OF_CALLS and stream not in self.calls:
+            return
         if kind == DATA:
             self._take(stream, flags, body)
         elif kind == HEADERS:
@@ -221,10 +233,10 @@ class Connection:
         call, size = self.calls[stream], len(body)
         call.received += size
         self._received += size
-        if call.received % (1 << 30) < size:
-            self._widen(stream, 1 << 30)
-        if self._received % (1 << 30) < size:
-            self._widen(0, 1 << 30)
+        if call.received % self._step < size:
+            self._widen(stream, self._step)
+        if self._received % self._step < size:
+            self._widen(0, self._step)
         if call.buffer:
             body = call.buffer + body
         at, size = 0, len(body)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from frames import Call, Connection, WireError
+from frames import WIDEST, Call, Connection, WireError
 
 _LIMIT = 60.0
 # Streams that begin together; gRPC cancels those that have to wait for half a minute.
@@ -24,9 +24,9 @@ _AT_ONCE = 200
 class Wire:
     """Several connections to one server, served by whoever calls ``turn``."""
 
-    def __init__(self, address: str, connections: int = 1) -> None:
+    def __init__(self, address: str, connections: int = 1, window: int = WIDEST) -> None:
         host, _, port = address.rpartition(":")
-        self.connections = [Connection(host, int(port)) for _ in range(connections)]
+        self.connections = [Connection(host, int(port), window) for _ in range(connections)]
         self._epoll = select.epoll()
         self._of = {connection.socket.fileno(): connection for connection in self.connections}
         for number in self._of:

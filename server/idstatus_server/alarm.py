@@ -25,7 +25,7 @@ class Alarm:
         """Ring at this time, and no more at the one set before."""
         self._when = when
         if self._timer is None or self._timer.when() > when:
-            self.close()
+            self._drop_timer()
             self._timer = self._loop.call_at(when, self._fire)
 
     def hasten(self, when: float) -> None:
@@ -38,7 +38,11 @@ class Alarm:
         self._when = math.inf
 
     def close(self) -> None:
-        """Let go of the timer."""
+        """Let go of the timer, and of whom it rings: they hold each other."""
+        self._drop_timer()
+        self._ring = _nobody
+
+    def _drop_timer(self) -> None:
         if self._timer:
             self._timer.cancel()
         self._timer = None
@@ -49,3 +53,7 @@ class Alarm:
             self._ring()
         elif self._when < math.inf:
             self.set(self._when)
+
+
+def _nobody() -> None:
+    pass

@@ -117,7 +117,7 @@ def grpc_options(limits: Limits, max_message_bytes: int, shared: bool) -> list[t
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", -1),  # answers are bounded by what they carry
         ("grpc.max_concurrent_streams", most),
-        # Of 1000 that come at once it would cancel some, be they the attacker's or another's.
+        # Of 1000 that come at once it would cancel some: after a restart, all watchers do.
         ("grpc.server.max_pending_requests", most),
         ("grpc.server.max_pending_requests_hard_limit", most),
         ("grpc.so_reuseport", int(shared)),
