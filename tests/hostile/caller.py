@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
-from frames import HEADERS, Call, Connection
+from frames import HEADERS, WIDEST, Call, Connection
 from google.rpc.status_pb2 import Status
 from hpack import Decoder
 
@@ -21,7 +21,7 @@ class Caller(Connection):
 
     def __init__(self, address: str, *, reads: bool = True) -> None:
         host, _, port = address.rpartition(":")
-        super().__init__(host, int(port), **{} if reads else {"window": 0})
+        super().__init__(host, int(port), WIDEST if reads else 0)
         self.socket.settimeout(_PATIENCE)
         self._decoder = Decoder()
         self._headers_of: dict[int, Trailers] = {}
