@@ -14,8 +14,6 @@ END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 _HEAD = struct.Struct("!BHBBL")  # length (high, low), type, flags, stream
 _SETTING = struct.Struct("!HL")
 _INITIAL_WINDOW = 4
-# gRPC's own setting: the details of an error come as they are, not in base64.
-_PLAIN_BINARY = 0xFE03
 _DEFAULT_WINDOW, _WIDEST = (1 << 16) - 1, (1 << 31) - 1
 _LARGEST_FRAME = 1 << 14
 _RECEIVE = 1 << 20
@@ -117,8 +115,8 @@ class Connection:
         self._received = 0
         self._room = self._first_room = _DEFAULT_WINDOW
         self._waiting: deque[Call] = deque()
-        settings = _SETTING.pack(_INITIAL_WINDOW, _WIDEST) + _SETTING.pack(_PLAIN_BINARY, 1)
-        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, settings)]
+        window = _SETTING.pack(_INITIAL_WINDOW, _WIDEST)
+        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, window)]
         self._widen(0, _WIDEST - _DEFAULT_WINDOW)
 
     def start(
