@@ -6,14 +6,17 @@ deadline; one without an answer by then is given up, as gRPC's clients do.
 """
 
 import select
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from frames import RST_STREAM, Call, Connection
+from frames import RST_STREAM, SETTINGS, Call, Connection, frame
 
+# gRPC's own setting: the details of an error come as they are, not in base64.
+_PLAIN_BINARY = struct.pack("!HL", 0xFE03, 1)
 # How often calls are begun, in seconds.
 _TICK = 0.001
 # A server fills up in so many seconds, which are not counted.
@@ -49,6 +52,7 @@ class Line(Connection):
     def __init__(self, address: str, deadline: float, tally: Tally, since: float) -> None:
         host, _, port = address.rpartition(":")
         super().__init__(host, int(port), timeout=f"{round(deadline * 1000)}m")
+        self._out.append(frame(SETTINGS, 0, 0, _PLAIN_BINARY))
         self._deadline = deadline
         self._tally = tally
         self._since = since

@@ -15,8 +15,6 @@ END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 _HEAD = struct.Struct("!BHBBL")  # length (high, low), type, flags, stream
 _SETTING = struct.Struct("!HL")
 _INITIAL_WINDOW = 4
-# gRPC's own setting: the details of an error come as they are, not in base64.
-_PLAIN_BINARY = 0xFE03
 DEFAULT_WINDOW, WIDEST = (1 << 16) - 1, (1 << 31) - 1
 _CANCEL = (8).to_bytes(4)
 _LARGEST_FRAME = 1 << 14
@@ -121,8 +119,8 @@ class Connection:
         self._room = self._first_room = DEFAULT_WINDOW
         self._waiting: deque[Call] = deque()
         self._step = window // 2 or 1
-        settings = _SETTING.pack(_INITIAL_WINDOW, window) + _SETTING.pack(_PLAIN_BINARY, 1)
-        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, settings)]
+        setting = _SETTING.pack(_INITIAL_WINDOW, window)
+        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, setting)]
         if window > DEFAULT_WINDOW:
             self._widen(0, window - DEFAULT_WINDOW)
 

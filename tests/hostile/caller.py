@@ -1,5 +1,6 @@
 """The benchmarks' lean client, grown up: calls may fail, be given up, and send several messages."""
 
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
@@ -79,7 +80,8 @@ def status_of(trailers: Trailers) -> Status:
     details = trailers.get("grpc-status-details-bin", b"")
     assert isinstance(details, bytes)
     if details:
-        return Status.FromString(details.removeprefix(b"\0"))  # which tells that it is plain
+        padded = details + b"=" * (-len(details) % 4)
+        return Status.FromString(b64decode(padded))
     return Status(
         code=int(trailers["grpc-status"]), message=unquote(str(trailers.get("grpc-message", "")))
     )
