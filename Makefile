@@ -21,7 +21,7 @@ ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/watch tests/fault
 # Who has no test left takes over some of the others'.
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 
-.PHONY: help install run test coverage check bench bench-full curves scaling generate demo clean
+.PHONY: help install run test coverage fuzz check bench bench-full curves scaling generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,11 @@ test: install ## Run every test; what depends on the store, on PostgreSQL 18 and
 
 coverage: install ## Run every test with branch coverage, in the servers too; takes twice as long.
 	$(PYTEST) --cov --cov-report=term:skip-covered tests
+
+# How many hostile requests; a failure says the SEED that repeats it.
+N ?= 1000000
+fuzz: install ## Send N=1000000 hostile requests, and attack the transport in as many rounds.
+	$(BIN)/pytest -s tests/hostile --messages=$(N) $(if $(SEED),--seed=$(SEED))
 
 check: $(READY) ## Everything that CI checks beside the tests.
 	$(BIN)/ruff format --check .

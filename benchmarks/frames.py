@@ -98,9 +98,12 @@ class Call:
 
 
 class Connection:
-    """One HTTP/2 connection. What is sent leaves with ``flush``."""
+    """One HTTP/2 connection. What is sent leaves with ``flush``.
 
-    def __init__(self, host: str, port: int) -> None:
+    ``window`` is how many bytes of each answer the server may send.
+    """
+
+    def __init__(self, host: str, port: int, window: int = _WIDEST) -> None:
         self.socket = socket.create_connection((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.calls: dict[int, Call] = {}
@@ -110,8 +113,8 @@ class Connection:
         self._received = 0
         self._room = self._first_room = _DEFAULT_WINDOW
         self._waiting: deque[Call] = deque()
-        window = _SETTING.pack(_INITIAL_WINDOW, _WIDEST)
-        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, window)]
+        setting = _SETTING.pack(_INITIAL_WINDOW, window)
+        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, setting)]
         self._widen(0, _WIDEST - _DEFAULT_WINDOW)
 
     def start(
@@ -172,17 +175,19 @@ class Connection:
             end = at + 9 + (high << 16 | low)
             if end > size:
                 break
-            self._handle(kind, flags, stream, data[at + 9 : end])
+            self.handle(kind, flags, stream, data[at + 9 : end])
             at = end
         self._rest = data[at:]
         self.flush()
 
-    def _handle(self, kind: int, flags: int, stream: int, body: bytes) -> None:
+    def handle(self, kind: int, flags: int, stream: int, body: bytes) -> None:
+        """Handle one frame."""
         if kind == DATA:
             self._take(stream, flags, body)
         elif kind == HEADERS:
             if flags & (END_HEADERS | PADDED) != END_HEADERS:
                 raise WireError("headers in parts, or padded, are not understood")
+            self.read_headers(stream, body)
         elif kind == WINDOW_UPDATE:
             self._give(stream, int.from_bytes(body))
         elif kind == SETTINGS and not flags & ACK:
@@ -193,10 +198,16 @@ class Connection:
             what = self.calls[stream].path if stream in self.calls else "the connection"
             raise WireError(f"the server has broken off {what}: {body!r}")
         if flags & END_STREAM and kind in (DATA, HEADERS):
-            call = self.calls.pop(stream)
-            if not call.messages:
-                raise WireError(f"{call.path} was answered without a message: {body!r}")
-            call.on_end()
+            self.finish(self.calls.pop(stream), body)
+
+    def read_headers(self, stream: int, block: bytes) -> None:
+        """Take an answer's headers or trailers; here they are passed over."""
+
+    def finish(self, call: Call, last: bytes) -> None:
+        """Take note that a call has ended; ``last`` is the body of its last frame."""
+        if not call.messages:
+            raise WireError(f"{call.path} was answered without a message: {last!r}")
+        call.on_end()
 
     def _take(self, stream: int, flags: int, body: bytes) -> None:
         """Take a part of an answer; mostly it is one message."""
