@@ -25,7 +25,7 @@ _ALLOWED = {
     9: "FAILED_PRECONDITION",
     11: "OUT_OF_RANGE",
 }
-_CONNECTIONS, _IN_FLIGHT = 4, 256
+_CONNECTIONS, _IN_FLIGHT = 4, 128
 # How long a call that may wait is left alone, and one that may not, in seconds.
 _WAITS, _PATIENCE = 0.3, 30.0
 # Of the answers, the share that is read.
