@@ -23,6 +23,7 @@ from idstatus_server.errors import (
     StoreDamagedError,
     StoreUnavailableError,
     TooManyWatchesError,
+    WatcherTooSlowError,
 )
 from idstatus_server.rpc.errors import code_of, to_status
 from idstatus_server.rpc.pace import in_good_time
@@ -45,6 +46,7 @@ class Guard:
         self._limits = {False: in_flight, True: streams}
         self._counts = {False: 0, True: 0}
         self._bytes = 0
+        self._given_up = 0
         self._left = asyncio.Event()
         self._closed: DomainError | None = None
         self._unread = Unread()
@@ -108,13 +110,23 @@ class Guard:
             self._counts[False] += 1
             self.leave(stream=True)
 
+    @contextmanager
+    def giving_up(self) -> Iterator[None]:
+        """End a stream whose client takes nothing, nor its end: nobody waits until it does."""
+        self._given_up += 1
+        self._left.set()
+        try:
+            yield
+        finally:
+            self._given_up -= 1
+
     def close(self, error: DomainError) -> None:
         """Refuse whoever comes from now on."""
         self._closed = error
 
     async def emptied(self) -> None:
-        """Return once all calls and streams have ended."""
-        while any(self._counts.values()):
+        """Return once all calls and streams have ended, or are given up."""
+        while sum(self._counts.values()) > self._given_up:
             self._left.clear()
             await self._left.wait()
 
@@ -196,6 +208,9 @@ def _guarded(
             # To swallow a cancellation leaks memory in grpcio (grpc/grpc #43360). With an error of
             # gRPC's own, as to write to a client that is gone, the call has ended already.
             raise
+        except WatcherTooSlowError as error:
+            with guard.giving_up():
+                await abort(context, error)
         except Exception as error:  # noqa: BLE001  # abort tells ours from others
             await abort(context, error)
         finally:
