@@ -5,15 +5,15 @@ it is overloaded. These do not. A call counts as answered only if its answer cam
 deadline; one without an answer by then is given up, as gRPC's clients do.
 """
 
-import select
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
 from frames import RST_STREAM, SETTINGS, Call, Connection, frame
+from wire import Pool
 
 # gRPC's own setting: the details of an error come as they are, not in base64.
 _PLAIN_BINARY = struct.pack("!HL", 0xFE03, 1)
@@ -50,8 +50,7 @@ class Line(Connection):
     """
 
     def __init__(self, address: str, deadline: float, tally: Tally, since: float) -> None:
-        host, _, port = address.rpartition(":")
-        super().__init__(host, int(port), timeout=f"{round(deadline * 1000)}m")
+        super().__init__(address, timeout=f"{round(deadline * 1000)}m")
         self._out.append(frame(SETTINGS, 0, 0, _PLAIN_BINARY))
         self._deadline = deadline
         self._tally = tally
@@ -118,31 +117,16 @@ def offer(address: str, connections: int, load: Load) -> Tally:
     tally = Tally()
     lines = [Line(address, load.deadline, tally, start + FILLING) for _ in range(connections)]
     number = 0
-    for now in _ticks(lines):
-        while number < (min(now, ends) - start) * load.rate:
-            path, request = next(turns)
-            lines[number % connections].begin(path, request(), start + number / load.rate)
-            number += 1
-        for line in lines:
-            line.expire(now)
-            line.flush()
-        if now > ends and not any(line.calls for line in lines):
-            break
-    return tally
-
-
-def _ticks(lines: list[Line]) -> Iterator[float]:
-    """Handle what comes on the lines, and yield the time now and then, for ever."""
-    ready = select.epoll()
-    of = {line.socket.fileno(): line for line in lines}
-    for number in of:
-        ready.register(number, select.EPOLLIN)
-    try:
+    with Pool(lines) as pool:
         while True:
-            yield time.perf_counter()
-            for number, _ in ready.poll(_TICK):
-                of[number].receive()
-    finally:
-        ready.close()
-        for line in lines:
-            line.socket.close()
+            now = time.perf_counter()
+            while number < (min(now, ends) - start) * load.rate:
+                path, request = next(turns)
+                lines[number % connections].begin(path, request(), start + number / load.rate)
+                number += 1
+            for line in lines:
+                line.expire(now)
+            pool.flush()
+            if now > ends and not any(line.calls for line in lines):
+                return tally
+            pool.turn(_TICK)

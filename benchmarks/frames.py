@@ -16,7 +16,7 @@ _HEAD = struct.Struct("!BHBBL")  # length (high, low), type, flags, stream
 _SETTING = struct.Struct("!HL")
 _INITIAL_WINDOW = 4
 DEFAULT_WINDOW, WIDEST = (1 << 16) - 1, (1 << 31) - 1
-_CANCEL = (8).to_bytes(4)
+CANCEL = (8).to_bytes(4)
 _LARGEST_FRAME = 1 << 14
 _RECEIVE = 1 << 20
 
@@ -108,11 +108,12 @@ class Connection:
     the deadline that each call tells the server, as gRPC writes it, such as 500m.
     """
 
-    def __init__(self, host: str, port: int, window: int = WIDEST, timeout: str = "") -> None:
-        self.socket = socket.create_connection((host, port))
+    def __init__(self, address: str, window: int = WIDEST, timeout: str = "") -> None:
+        host, _, port = address.rpartition(":")
+        self.socket = socket.create_connection((host, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.calls: dict[int, Call] = {}
-        self._headers = Headers(f"{host}:{port}", timeout)
+        self._headers = Headers(address, timeout)
         self._next = 1
         self._rest = b""
         self._received = 0
@@ -152,7 +153,7 @@ class Connection:
         """End a call from this side."""
         call.unsent = b""
         del self.calls[call.stream]
-        self._out.append(frame(RST_STREAM, 0, call.stream, _CANCEL))
+        self._out.append(frame(RST_STREAM, 0, call.stream, CANCEL))
 
     def _send(self, call: Call) -> bool:
         """Send as much of a request as the windows allow; say whether that was all."""

@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager
 
 import servers
 from arrivals import FILLING, Calls, Load, offer
-from frames import Connection
 from overload import creations, gets
 from wire import Wire
 from workplace import workplace
@@ -25,14 +24,14 @@ _RATE, _SECONDS = 200.0, 1.0
 @contextmanager
 def filled(server: servers.Server, path: str, create: Calls) -> Iterator[None]:
     """Keep the only place for a call taken: its creation waits for another program's lock."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as db,
+        Wire(server.address) as wire,
+    ):
         db.execute("BEGIN IMMEDIATE")
-        host, _, port = server.address.rpartition(":")
-        connection = Connection(host, int(port))
-        connection.start(create[0], create[1]())
-        connection.flush()
+        wire.connections[0].start(create[0], create[1]())
+        wire.flush()
         yield
-        connection.socket.close()
 
 
 def cost(server: servers.Server, get: Calls) -> tuple[float, float]:

@@ -5,7 +5,6 @@ import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
-from types import TracebackType
 from typing import Self
 
 from frames import DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame
@@ -30,12 +29,7 @@ class Attacker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for raw in self._opened:
             raw.socket.close()
 

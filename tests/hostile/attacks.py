@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Callable
 
 from frames import (
+    CANCEL,
     DATA,
     END_HEADERS,
     END_STREAM,
@@ -22,7 +23,6 @@ LIST = "/idstatus.v1.TaskService/ListTasks"
 WATCH = "/idstatus.v1.TaskService/WatchTasks"
 _PRIORITY, _PUSH_PROMISE, _CONTINUATION = 2, 5, 9
 _NO_WINDOW = b"\0\4\0\0\0\0"  # SETTINGS_INITIAL_WINDOW_SIZE 0
-_CANCEL = (8).to_bytes(4)
 
 
 def malformed_frames(attacker: Attacker) -> None:
@@ -74,7 +74,7 @@ def wrong_streams(attacker: Attacker) -> None:
         frame(HEADERS, END_HEADERS, 1, good) * 2,
         frame(HEADERS, END_HEADERS | END_STREAM, 1, good) + frame(DATA, 0, 1, b"after the end"),
         frame(HEADERS, END_HEADERS, 2**31 - 1, good) + frame(HEADERS, END_HEADERS, 1, good),
-        frame(RST_STREAM, 0, 1, _CANCEL) + frame(RST_STREAM, 0, 0, _CANCEL),
+        frame(RST_STREAM, 0, 1, CANCEL) + frame(RST_STREAM, 0, 0, CANCEL),
         frame(WINDOW_UPDATE, 0, 0, bytes(4)),
         frame(WINDOW_UPDATE, 0, 0, (2**31 - 1).to_bytes(4)) * 2,
         frame(WINDOW_UPDATE, 0, 1, number),
@@ -120,7 +120,7 @@ def rapid_resets(attacker: Attacker) -> None:
                 b"".join(
                     frame(HEADERS, END_HEADERS, stream, begin)
                     + frame(DATA, END_STREAM, stream, body)
-                    + frame(RST_STREAM, 0, stream, _CANCEL)
+                    + frame(RST_STREAM, 0, stream, CANCEL)
                     for stream in range(first, first + 200, 2)
                 )
             )

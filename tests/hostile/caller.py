@@ -21,8 +21,7 @@ class Caller(Connection):
     """A connection on which every call comes to its end, and tells how."""
 
     def __init__(self, address: str, *, reads: bool = True) -> None:
-        host, _, port = address.rpartition(":")
-        super().__init__(host, int(port), WIDEST if reads else 0)
+        super().__init__(address, WIDEST if reads else 0)
         self.socket.settimeout(_PATIENCE)
         self._decoder = Decoder()
         self._headers_of: dict[int, Trailers] = {}

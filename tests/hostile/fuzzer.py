@@ -1,6 +1,5 @@
 """Sends hostile requests, a seed's always the same, and judges every answer."""
 
-import select
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from hostile.encodings import encoded
 from hostile.known import Known
 from hostile.methods import METHODS, Method
 from hostile.requests import Requests
+from wire import Pool
 
 # What a request alone can bring about; 0 is OK. (google.rpc.Code)
 _ALLOWED = {
@@ -60,11 +60,7 @@ class Fuzzer:
         self.faults: list[str] = []
         self.sent = 0
         self._methods = methods
-        self._callers = [Caller(address) for _ in range(_CONNECTIONS)]
-        self._epoll = select.epoll()
-        self._of = {caller.socket.fileno(): caller for caller in self._callers}
-        for number in self._of:
-            self._epoll.register(number, select.EPOLLIN)
+        self._pool = Pool([Caller(address) for _ in range(_CONNECTIONS)])
         self._waiting: deque[Sent] = deque()
         self._strict: dict[int, Sent] = {}
 
@@ -83,9 +79,7 @@ class Fuzzer:
 
     def close(self) -> None:
         """Close the connections."""
-        self._epoll.close()
-        for caller in self._callers:
-            caller.socket.close()
+        self._pool.close()
 
     def _in_flight(self) -> int:
         return len(self._strict) + len(self._waiting)
@@ -94,7 +88,7 @@ class Fuzzer:
         draw = Random(f"{self.seed}/{number}")
         method = draw.choice(self._methods)
         requests = [encoded(draw, data) for data in self._requests(draw, method)]
-        sent = Sent(number, method, requests, self._callers[number % _CONNECTIONS])
+        sent = Sent(number, method, requests, self._pool.connections[number % _CONNECTIONS])
         self.sent += len(requests)
         sent.call = sent.caller.call(
             method.path,
@@ -115,10 +109,8 @@ class Fuzzer:
 
     def _turn(self) -> None:
         """Hand on what has come, and give up the calls that have waited for long enough."""
-        for caller in self._callers:
-            caller.flush()
-        for number, _ in self._epoll.poll(_WAITS / 2):
-            self._of[number].receive()
+        self._pool.flush()
+        self._pool.turn(_WAITS / 2)
         now = time.monotonic()
         while self._waiting and self._waiting[0].began + _WAITS < now:
             sent = self._waiting.popleft()

@@ -157,8 +157,8 @@ def _handler(
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     parse = parser(GetMessageClass(method.input_type))
     if not method.server_streaming:
-        serve = in_good_time(serve, waits="wait" in method.input_type.fields_by_name)
-        return grpc.unary_unary_rpc_method_handler(_unary(serve, guard), request_deserializer=parse)
+        unary = _unary(serve, guard, waits="wait" in method.input_type.fields_by_name)
+        return grpc.unary_unary_rpc_method_handler(unary, request_deserializer=parse)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(
             _stream(serve, guard), request_deserializer=parse, response_serializer=_serialize
@@ -168,11 +168,18 @@ def _handler(
     )
 
 
-def _unary(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
+def _unary(
+    serve: Callable[..., Awaitable[Any]], guard: Guard, *, waits: bool
+) -> Callable[..., Any]:
+    timely = in_good_time(serve, waits=waits)
+
     async def call(request: Message | None, context: Context) -> bytes:
-        answer = serve(check_parsed(request), context)
-        left = context.time_remaining()
-        message = await (answer if left is None else _in_time(answer, left))
+        parsed, left = check_parsed(request), context.time_remaining()
+        message = await (
+            serve(parsed, context)
+            if left is None
+            else _in_time(timely(parsed, context, left), left)
+        )
         # The stock servicers answer with nothing when they set a status.
         return guard.answer(message.SerializeToString() if message else b"", context)
 

@@ -5,8 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import grpc
-
 from idstatus_server.engine.ledger import deadline
 from idstatus_server.errors import OverloadedError
 
@@ -51,17 +49,14 @@ class Pace:
 def in_good_time(
     serve: Callable[..., Awaitable[Any]], *, waits: bool
 ) -> Callable[..., Awaitable[Any]]:
-    """Serve only those calls of a method that can be answered before their deadline, if any.
+    """Serve only those calls of a method that can be answered before their deadline.
 
-    With ``waits`` they may ask to wait: how long they take is then their own wish.
+    That is in so many seconds as the last argument of what is returned says. With ``waits`` calls
+    may ask to wait: how long they take is then their own wish.
     """
     pace = Pace()
 
-    def timely(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Awaitable[Any]:
-        left = context.time_remaining()
-        return serve(request, context) if left is None else by_then(left, request, context)
-
-    async def by_then(left: float, request: Any, context: Any) -> Any:
+    async def timely(request: Any, context: Any, left: float) -> Any:
         if left == 0:  # the caller has gone while the call waited to be begun
             raise asyncio.CancelledError
         entered = pace.enter(None if waits else left)

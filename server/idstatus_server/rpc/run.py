@@ -275,18 +275,14 @@ class RunSession:
         self._to_write.set()
 
     async def _write(self) -> None:
-        with closing(Outlet(self._context, self._patience)) as outlet:
-            self._hub.attach(outlet)
-            try:
-                await self._write_to(outlet)
-            finally:
-                self._hub.detach(outlet)
-
-    async def _write_to(self, outlet: Outlet) -> None:
-        while self._outgoing or not self._stopping:
-            if not self._outgoing:
-                self._to_write.clear()
-                await self._to_write.wait()
-                continue
-            await outlet.send(self._outgoing.popleft())
-            self._written.set()
+        with (
+            closing(Outlet(self._context, self._patience)) as outlet,
+            self._hub.attached(outlet),
+        ):
+            while self._outgoing or not self._stopping:
+                if not self._outgoing:
+                    self._to_write.clear()
+                    await self._to_write.wait()
+                    continue
+                await outlet.send(self._outgoing.popleft())
+                self._written.set()

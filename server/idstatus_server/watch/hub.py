@@ -6,7 +6,8 @@ back after a restart, need not each ask the store.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Protocol
 
@@ -152,6 +153,15 @@ class Hub:
     def detach(self, one: Attached) -> None:
         """Undo ``attach``."""
         self._attached.discard(one)
+
+    @contextmanager
+    def attached(self, one: Attached) -> Iterator[None]:
+        """Tell someone of the end, if it comes within."""
+        self.attach(one)
+        try:
+            yield
+        finally:
+            self.detach(one)
 
     def end(self, error: DomainError) -> None:
         """Tell everyone that nothing more will come; refuse new ones."""
