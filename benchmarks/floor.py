@@ -22,6 +22,7 @@ SERVICE = "idstatus.bench.Floor"
 ANSWER, BURST, STREAM = (f"/{SERVICE}/{name}" for name in ("Answer", "Burst", "Stream"))
 SIZE = struct.Struct("!L")
 STAMP = struct.Struct("!Q")
+_ACCEPT_TIMEOUT = 10
 _MAX_MESSAGE_BYTES = 16 << 20
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -69,7 +70,8 @@ def _zeros(request: bytes) -> bytes:
 
 async def main() -> None:
     """Serve until killed."""
-    server = grpc.aio.server(options=grpc_options(Limits(), _MAX_MESSAGE_BYTES, shared=False))
+    options = grpc_options(Limits(), _ACCEPT_TIMEOUT, _MAX_MESSAGE_BYTES, shared=False)
+    server = grpc.aio.server(options=options)
     floor = Floor()
     unary: Callable[..., Any] = grpc.unary_unary_rpc_method_handler
     handlers = {

@@ -101,6 +101,7 @@ async def serve(settings: config.Config, parent: Parent | None = None) -> RpcSer
             clock=system_clock,
             limits=settings.limits,
             patience=Patience(
+                unbegun=settings.accept_timeout // SECOND,
                 slow_watcher=settings.slow_watcher_timeout / SECOND,
                 max_age=settings.max_stream_age / SECOND,
             ),

@@ -35,6 +35,7 @@ class Config:
     log_level: str
     log_format: str
     grace: int
+    accept_timeout: int
     slow_watcher_timeout: int
     max_stream_age: int
     max_message_bytes: int
@@ -95,6 +96,7 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
                     "log_level",
                     "log_format",
                     "grace",
+                    "accept_timeout",
                     "slow_watcher_timeout",
                     "max_stream_age",
                     "max_message_bytes",
@@ -112,6 +114,14 @@ def span(text: str) -> int:
     value = int(match[1]) * _UNITS[match[2]]
     if value > _LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is longer than 36500d")
+    return value
+
+
+def _whole_seconds(text: str) -> int:
+    """Return a span in whole seconds: gRPC takes no others."""
+    value = span(text)
+    if value < SECOND or value % SECOND:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of whole seconds, as 10s")
     return value
 
 
@@ -231,6 +241,12 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "How long request ids are remembered; those of deleted tasks as long as the log is kept.",
     )
     add("grace", span, "10s", "How long calls may take to finish on SIGTERM.")
+    add(
+        "accept-timeout",
+        _whole_seconds,
+        "10s",
+        "When a call that the server has had no time to begin is dropped.",
+    )
     add("slow-watcher-timeout", span, "30s", "When a watcher that takes nothing is ended.")
     add("max-stream-age", span, "1h", "When a watch is ended, to be resumed elsewhere.")
     add("max-message-bytes", _count, str(16 << 20), "Largest request.")

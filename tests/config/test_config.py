@@ -49,6 +49,8 @@ def test_the_first_word_names_a_tool() -> None:
     ("flags", "environ", "said"),
     [
         (["--grace", "soon"], {}, "--grace: 'soon' is not a span"),
+        (["--accept-timeout", "1500ms"], {}, "--accept-timeout: '1500ms' is not a number of whole"),
+        (["--accept-timeout", "0s"], {}, "--accept-timeout: '0s' is not a number of whole"),
         ([], {"IDSTATUS_RETENTION": "1y"}, "--retention: '1y' is not a span"),
         (["--max-batch", "0"], {}, "--max-batch: '0' is not a whole number above 0"),
         (["--log-format", "xml"], {}, "--log-format: 'xml' is not one of text, json"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from rpc.locked import locked
-from rpc.wire import PATIENCE, Api, new, refused, until
+from rpc.wire import PATIENCE, Api, Refusal, new, outcome, refused, until
 
 from harness import ServerProcess
 
@@ -72,6 +72,21 @@ async def test_a_call_whose_deadline_has_passed_is_not_begun(
     server.signal(signal.SIGCONT)
     assert codes == {"DEADLINE_EXCEEDED"}
     assert await every(server) == [first.id]
+
+
+async def test_calls_that_the_server_has_no_time_to_begin_are_dropped(
+    start_server: Start, queue: str
+) -> None:
+    """Each takes the event loop some time, in which the others wait for it in gRPC."""
+    server = start_server("--accept-timeout", "1s")
+    async with Api.at(server.address) as api:
+        outcomes = await asyncio.gather(
+            *(outcome(api.create_many(1000, queue)) for _ in range(200))
+        )
+        dropped = [one for one in outcomes if isinstance(one, Refusal)]
+        assert {refusal.code for refusal in dropped} == {"CANCELLED"}
+        counts = (await api.queue(queue)).counts
+        assert counts.queued == 1000 * (len(outcomes) - len(dropped))
 
 
 @pytest.mark.sqlite

@@ -10,8 +10,12 @@ from idstatus_server.watch import Arrivals, Hub
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long streams are borne with, in seconds."""
+    """How long calls and streams are borne with, in seconds.
 
+    ``unbegun`` is for calls that gRPC has received and we had no time to begin: whole seconds.
+    """
+
+    unbegun: int
     slow_watcher: float
     max_age: float
 

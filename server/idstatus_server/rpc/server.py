@@ -45,7 +45,8 @@ class RpcServer:
         self._guard = Guard(in_flight=limits.in_flight, streams=limits.watches)
         ours = (_TASKS, _RUNNERS, _QUEUES)
         self.health = HealthService(tuple(service.full_name for service in ours))
-        self._server = grpc.aio.server(options=grpc_options(limits, max_message_bytes, shared))
+        options = grpc_options(limits, rooms.patience.unbegun, max_message_bytes, shared=shared)
+        self._server = grpc.aio.server(options=options)
         listed = tuple(service.full_name for service in (*ours, _HEALTH, _CHANNELZ))
         stock = partial(Guard, in_flight=limits.in_flight, streams=_STOCK_STREAMS)
         self._server.add_generic_rpc_handlers(
@@ -109,7 +110,9 @@ class RpcServer:
         await asyncio.sleep(_LINGER)
 
 
-def grpc_options(limits: Limits, max_message_bytes: int, shared: bool) -> list[tuple[str, int]]:
+def grpc_options(
+    limits: Limits, unbegun: int, max_message_bytes: int, *, shared: bool
+) -> list[tuple[str, int]]:
     """Return what gRPC is told of our limits, as channel arguments."""
     # Past our own limits, calls must reach the guard: gRPC would let them wait unheard.
     most = limits.watches + limits.in_flight + 2 * _STOCK_STREAMS
@@ -120,6 +123,8 @@ def grpc_options(limits: Limits, max_message_bytes: int, shared: bool) -> list[t
         # Of 1000 that come at once it would cancel some: after a restart, all watchers do.
         ("grpc.server.max_pending_requests", most),
         ("grpc.server.max_pending_requests_hard_limit", most),
+        # All else is too late where the processor is the limit: a refusal is as dear as an answer.
+        ("grpc.server_max_unrequested_time_in_server", unbegun),
         ("grpc.so_reuseport", int(shared)),
         # A client may ping every 10 s, with or without calls.
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
