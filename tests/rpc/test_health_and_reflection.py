@@ -37,15 +37,9 @@ async def test_the_health_of_what_is_not_there(api: Api) -> None:
     watch.cancel()
 
 
-async def test_all_health_is_listed(api: Api) -> None:
-    call: Any = api.channel.unary_unary(
-        "/grpc.health.v1.Health/List",
-        response_deserializer=health_pb2.HealthListResponse.FromString,  # type: ignore[attr-defined]
-    )
-    statuses = (await call(b"")).statuses
-    assert {name: status.status for name, status in statuses.items()} == dict.fromkeys(
-        ["", *OURS], SERVING
-    )
+async def test_a_service_with_a_huge_name_is_not_there_either(api: Api) -> None:
+    request = health_pb2.HealthCheckRequest(service="x" * 100_000)
+    assert (await refused(api.health.Check(request))).code == "NOT_FOUND"
 
 
 async def test_health_turns_not_serving_when_the_server_drains(server: ServerProcess) -> None:

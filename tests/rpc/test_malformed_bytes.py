@@ -63,6 +63,22 @@ async def test_a_runners_stream_refuses_what_it_cannot_parse(api: Api, queue: st
     assert (await refused(later.read())).kind == REFUSED
 
 
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_refuses_what_it_cannot_parse(api: Api, version: str) -> None:
+    path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
+    asked: Any = api.channel.stream_stream(path)()
+    await asked.write(b"\xff\xff")
+    assert (await refused(asked.read())).kind == REFUSED
+
+
+@pytest.mark.parametrize(
+    "method", ["grpc.health.v1.Health/Check", "grpc.channelz.v1.Channelz/GetServers"]
+)
+async def test_the_stock_services_refuse_what_they_cannot_parse(api: Api, method: str) -> None:
+    call: Any = api.channel.unary_unary(f"/{method}")
+    assert (await refused(call(b"\xff\xff"))).kind == REFUSED
+
+
 async def test_an_unknown_method_is_unimplemented(api: Api) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await api.raw("TaskService/NoSuchMethod", b"")

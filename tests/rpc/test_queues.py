@@ -113,6 +113,12 @@ async def test_a_mask_names_settings_only(api: Api, queue: str, path: str) -> No
     assert not (await api.queue(queue)).paused
 
 
+async def test_a_mask_has_at_most_1000_paths(api: Api, queue: str) -> None:
+    request = q.UpdateQueueRequest(queue=q.Queue(name=queue))
+    request.update_mask.paths.extend(["paused"] * 1001)
+    assert (await refused(api.queues.UpdateQueue(request))).fields == ["update_mask"]
+
+
 async def test_settings_have_bounds(api: Api, queue: str) -> None:
     await api.create(queue)
     refusal = await refused(api.update_queue(queue, max_running=-1, retention=seconds(0.5)))

@@ -2,14 +2,13 @@
 
 import asyncio
 import signal
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from grpc_health.v1 import health_pb2
+from rpc.locked import locked
 from rpc.wire import (
     PATIENCE,
     Api,
@@ -141,15 +140,6 @@ async def test_whoever_waits_is_told_that_the_server_drains(
             assert refusal.metadata == {}
             assert refusal.retry_after is not None
     assert await asyncio.to_thread(server.wait) == 0
-
-
-@contextmanager
-def locked(server: ServerProcess) -> Iterator[None]:
-    """Keep the server from writing: another program holds the write lock."""
-    with closing(sqlite3.connect(server.folder / "idstatus.db", isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")
-        yield
-        db.execute("ROLLBACK")
 
 
 @pytest.mark.sqlite

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile.forged import opened, sealed
 from rpc.wire import Api, Refusal, names, outcome, refused, seconds, until
 
 from harness import ServerProcess
@@ -109,6 +110,16 @@ async def test_a_token_of_another_store_is_refused(api: Api, own: Api, queue: st
     call = api.page(filter=wanted, page_token=page.next_page_token)
     assert (await refused(call)).kind == INVALID
     assert (await refused(resume(api, await resume_token(own)))).kind == INVALID
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"\xed\xa0\x80", b"a\0b", b"", b"Upper", b"q" * 65])
+async def test_a_forged_token_of_no_name_is_refused(own: Api, queue: str, name: bytes) -> None:
+    await own.create(queue)
+    await own.create(queue + "-b")
+    token = (await own.queues.ListQueues(q.ListQueuesRequest(page_size=1))).next_page_token
+    forged = sealed(opened(token)[:9] + name)
+    call = own.queues.ListQueues(q.ListQueuesRequest(page_token=forged))
+    assert (await refused(call)).kind == INVALID
 
 
 async def test_tokens_outlive_a_restart(server: ServerProcess, queue: str) -> None:

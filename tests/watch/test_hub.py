@@ -95,3 +95,21 @@ def test_of_many_filters_only_those_are_asked_that_a_change_may_concern(
     assert all(len(listener.heard) == 1 for _, listener in joined)
     # The first are filed at what all have in common, for nobody was there yet.
     assert len(asked) <= 4 * MANY
+
+
+def test_those_who_missed_the_same_of_one_filter_share_what_they_are_told(hub: Hub) -> None:
+    feeds, changes = Feeds(hub), commit([task(queue, {}, "r") for queue in "aba"])
+    ours, same, other = (FilterSelection(Filter(queues=frozenset(q))) for q in "aab")
+    missed = feeds.missed(ours, Mark(0, 0), changes)
+    assert (missed.changes, missed.mark) == ([changes[0], changes[2]], changes[2].mark)
+    assert feeds.missed(same, Mark(0, 0), changes) is missed
+    assert feeds.missed(other, Mark(0, 0), changes).changes == [changes[1]]
+    assert feeds.missed(ours, changes[0].mark, changes[1:]).changes == [changes[2]]
+
+
+def test_no_more_of_what_was_missed_is_kept_than_a_little(hub: Hub) -> None:
+    feeds, changes = Feeds(hub), commit([task("a", {}, "r")] * MANY)
+    selection = FilterSelection(Filter())
+    for start, change in enumerate(changes):
+        feeds.missed(selection, change.mark, changes[start:])
+    assert len(feeds._missed) < 10

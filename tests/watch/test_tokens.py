@@ -6,6 +6,7 @@ import shutil
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from watch.sites import Reading, Site
 from watch.truth import origin
 
@@ -45,6 +46,18 @@ async def test_a_token_older_than_the_log_is_out_of_range(
     created = await site.create(queue="q")
     rest = await resume(site, recent)
     assert [change.id_status.id for change in rest.changes] == [created.id]
+
+
+async def test_a_resumed_watch_is_told_at_once_that_it_is_in_place(shared: Site) -> None:
+    token = await origin(shared)
+    request = pb.WatchTasksRequest(
+        filter=task_pb2.TaskFilter(queues=["silent"]),
+        resume_token=token,
+        bookmark_interval=Duration(seconds=3600),
+    )
+    (greeting,) = (await shared.read(request, lambda _: True)).messages
+    assert not greeting.changes
+    assert not greeting.snapshot_complete
 
 
 async def test_a_token_from_amid_a_snapshot_is_out_of_range_once_compacted(

@@ -723,11 +723,11 @@ class TaskFilter(_message.Message):
     """Whether a late report was kept."""
     @_builtins.property
     def queues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Any of these queues."""
+        """Any of these queues, at most 1,000."""
 
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___Status.ValueType]:
-        """Any of these statuses."""
+        """Any of these statuses, at most 1,000."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:

@@ -32,16 +32,14 @@ _REQUESTS = "SELECT request_id, answer FROM requests ORDER BY number"
 async def counts_are_those_of_the_tasks(snapshot: Snapshot) -> AsyncIterator[tuple[str, str]]:
     """Tasks are counted by queue and status."""
     async for queue, status, counted, there in snapshot.rows(_COUNTS):
-        what = f"{counted} tasks are counted in status {status}, {there} are there"
-        yield f"queue {queue}", what
+        yield f"queue {queue}", f"{counted} tasks are counted in status {status}, {there} are there"
 
 
 @rule
 async def only_deletion_removes_a_task(snapshot: Snapshot) -> AsyncIterator[tuple[str, str]]:
     """A task that the log knows is there, unless it was deleted."""
     async for seq, revision in snapshot.rows(_LOST):
-        what = f"the task created at {seq} is gone, and was not deleted"
-        yield f"revision {revision}", what
+        yield f"revision {revision}", f"the task created at {seq} is gone, and was not deleted"
 
 
 @rule
@@ -49,16 +47,14 @@ async def payloads_and_results_have_tasks(snapshot: Snapshot) -> AsyncIterator[t
     """The bytes that lie apart from a task go with it."""
     for table in ("payloads", "results"):
         async for (seq,) in snapshot.rows(_ORPHANS.replace("{table}", table)):
-            what = "there is no task of this seq"
-            yield f"{table} {seq}", what
+            yield f"{table} {seq}", "there is no task of this seq"
 
 
 @rule
 async def unique_keys_are_held_once(snapshot: Snapshot) -> AsyncIterator[tuple[str, str]]:
     """At most one unfinished task holds a key."""
     async for key, holders in snapshot.rows(_HELD):
-        what = f"{holders} unfinished tasks hold it"
-        yield f"unique key {key}", what
+        yield f"unique key {key}", f"{holders} unfinished tasks hold it"
 
 
 @rule

@@ -9,9 +9,12 @@ handling several calls.
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from itertools import accumulate
 from typing import Any, Protocol, TypeVar
 
 from idstatus_server.engine.claimable import amounts, in_vain
@@ -24,6 +27,9 @@ R_co = TypeVar("R_co", covariant=True)
 
 _log = logging.getLogger(__name__)
 
+# When the caller must have its answer, by the monotonic clock.
+deadline = ContextVar("deadline", default=math.inf)
+
 # Items in one commit: enough to make the disk's part small, few enough to keep
 # the event loop free for others.
 _COMMIT_WEIGHT = 1000
@@ -32,6 +38,9 @@ _ENOUGH = 100
 # What counts as a pause in the arrival of commands, and how long to wait for one, in seconds.
 # The event loop's timers go by the millisecond.
 _PAUSE, _PATIENCE = 0.001, 0.005
+
+# How much longer than the last commit the next one may take, with the answers after it.
+_MARGIN = 1.5
 
 # Tasks that may be loaded for claims in vain. Past that, to count first what is there costs
 # less, though it is another question to the store.
@@ -60,11 +69,12 @@ class Command(Protocol[R_co]):
 
 
 class _Pending:
-    __slots__ = ("answer", "command", "outcome")
+    __slots__ = ("answer", "command", "deadline", "outcome")
 
     def __init__(self, command: Command[Any], answer: asyncio.Future[Any]) -> None:
         self.command = command
         self.answer = answer
+        self.deadline = deadline.get()
         self.outcome: Any = None
 
 
@@ -88,6 +98,7 @@ class Ledger:
         self._waiting: deque[_Pending] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
+        self._took = 0.0
         self.outages = 0
         self._worker = asyncio.create_task(self._work(), name="ledger")
 
@@ -96,7 +107,7 @@ class Ledger:
 
         Raises:
             DomainError: the command was refused.
-            OverloadedError: too many commands wait.
+            OverloadedError: too many commands wait, or this one for too long.
             StoreUnavailableError: the store cannot write now.
         """
         if self._closed:
@@ -137,7 +148,9 @@ class Ledger:
             batch = self._gather()
             alone = len(batch) == 1
             if batch:
+                began = time.monotonic()
                 await self._settle(batch)
+                self._took = time.monotonic() - began
 
     async def _pause(self) -> None:
         """Wait for a pause in the arrival of commands, but not for long, and not for many."""
@@ -156,15 +169,29 @@ class Ledger:
         _refuse(waiting, error)
 
     def _gather(self) -> list[_Pending]:
-        """Take what waits, up to a commit's weight, but for those whose caller has gone."""
+        """Take what waits, up to a commit's weight, but for those whose caller has gone.
+
+        If more waits than that, those whose caller would be gone by the end of the commit are
+        refused: served in turn, each would be served too late, and nobody in time.
+        """
         batch: list[_Pending] = []
         weight = 0
+        soonest = time.monotonic() + self._took * _MARGIN if self._crowded() else 0.0
         while self._waiting and weight < _COMMIT_WEIGHT:
             pending = self._waiting.popleft()
-            if not pending.answer.done():
-                batch.append(pending)
-                weight += pending.command.weight
+            if pending.answer.done():
+                continue
+            if pending.deadline < soonest:
+                _refuse([pending], OverloadedError("too many writes wait for a commit"))
+                continue
+            batch.append(pending)
+            weight += pending.command.weight
         return batch
+
+    def _crowded(self) -> bool:
+        """Tell whether more waits than fits in a commit."""
+        weights = accumulate(pending.command.weight for pending in self._waiting)
+        return any(weight > _COMMIT_WEIGHT for weight in weights)
 
     async def _settle(self, batch: list[_Pending]) -> None:
         """Commit a batch and answer it, whatever happens."""

@@ -60,10 +60,8 @@ class Claiming:
 
 def wanted_queues(fields: Fields, queues: Sequence[str]) -> tuple[str, ...]:
     """Return the queues to claim from."""
-    most = fields.limits.claim_queues
-    if len(queues) > most:
-        fields.fault("queues", f"must be at most {most}, are {len(queues)}")
-    for i, queue in enumerate(queues[:most]):
+    queues = fields.at_most("queues", queues, fields.limits.claim_queues)
+    for i, queue in enumerate(queues):
         fields.queue(f"queues[{i}]", queue)
     return tuple(dict.fromkeys(queues)) or (DEFAULT_QUEUE,)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.message import Message
@@ -50,13 +51,12 @@ def view(
 def new_task(fields: Fields, request: tasks.CreateTaskRequest, now: int) -> NewTask:
     """Return what to create; ``now`` bounds its run time."""
     limits = fields.limits
-    _labels(fields, request.labels)
     return NewTask(
         queue=fields.queue("queue", request.queue, default=DEFAULT_QUEUE),
         payload=fields.size("payload", request.payload),
         content_type=fields.text("content_type", request.content_type, limits.short_text),
         priority=fields.number("priority", request.priority, 0, limits.priority),
-        labels=dict(request.labels),
+        labels=_labels(fields, request.labels),
         unique_key=fields.text("unique_key", request.unique_key, limits.short_text),
         delay=fields.span("delay", request, 0, limits.delay),
         run_time=fields.time("run_time", request, latest=now + limits.delay) or 0,
@@ -69,15 +69,15 @@ def new_task(fields: Fields, request: tasks.CreateTaskRequest, now: int) -> NewT
     )
 
 
-def _labels(fields: Fields, labels: Any, *, field: str = "labels") -> None:
+def _labels(fields: Fields, labels: Mapping[str, str]) -> dict[str, str]:
     limits = fields.limits
-    if len(labels) > limits.labels:
-        fields.fault(field, f"must be at most {limits.labels}, are {len(labels)}")
-    for key, value in labels.items():
+    keys = fields.at_most("labels", labels, limits.labels)
+    for key in keys:
         if not 1 <= len(key) <= limits.label_key or "\0" in key:
             rule = f"keys must have 1 to {limits.label_key} characters, none of them NUL"
-            fields.fault(field, f"{rule}: {key[:20]!r}")
-        fields.text(f"{field}[{key[:20]}]", value, limits.label_value)
+            fields.fault("labels", f"{rule}: {key[:20]!r}")
+        fields.text(f"labels[{key[:20]}]", labels[key], limits.label_value)
+    return {key: labels[key] for key in keys}
 
 
 def _retry_policy(outer: Fields, request: tasks.CreateTaskRequest) -> RetryPolicy | None:
@@ -89,31 +89,33 @@ def _retry_policy(outer: Fields, request: tasks.CreateTaskRequest) -> RetryPolic
         fields.fault(
             "backoff_multiplier", f"must be 1 to {limits.max_backoff_multiplier:g}, is {multiplier}"
         )
-    for reason in policy.retryable_reasons:
+    reasons = fields.at_most("retryable_reasons", policy.retryable_reasons, limits.batch)
+    for reason in reasons:
         fields.member("retryable_reasons", reason, sorted(FAILURES))
     return RetryPolicy(
         max_retries=fields.number("max_retries", policy.max_retries, 0, limits.max_retries),
         retry_delay=fields.span("retry_delay", policy, 0, limits.delay, limits.default_retry_delay),
         backoff_multiplier=multiplier,
         max_retry_delay=fields.span("max_retry_delay", policy, 0, limits.delay),
-        retryable_reasons=tuple(_reason(reason) for reason in policy.retryable_reasons),
+        retryable_reasons=tuple(_reason(reason) for reason in reasons),
     )
 
 
 def task_filter(outer: Fields, wanted: task_pb2.TaskFilter) -> Filter:
     """Return a filter."""
     fields = outer.at("filter")
-    for status in wanted.statuses:
+    statuses = fields.at_most("statuses", wanted.statuses, fields.limits.batch)
+    for status in statuses:
         fields.member("statuses", status, sorted(Status))
-    for queue in wanted.queues:
+    queues = fields.at_most("queues", wanted.queues, fields.limits.batch)
+    for queue in queues:
         fields.queue("queues", queue)
     fields.id("root_id", wanted.root_id, optional=True)
-    _labels(fields, wanted.labels)
     span = fields.at("create_time")
     return Filter(
-        queues=frozenset(wanted.queues),
-        statuses=frozenset(Status(s) for s in map(int, wanted.statuses) if s in _STATUSES),
-        labels=dict(wanted.labels),
+        queues=frozenset(queues),
+        statuses=frozenset(Status(s) for s in map(int, statuses) if s in _STATUSES),
+        labels=_labels(fields, wanted.labels),
         root_id=wanted.root_id,
         created_from=span.time("start", wanted.create_time) or 0,
         created_before=span.time("end", wanted.create_time),

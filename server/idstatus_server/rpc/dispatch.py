@@ -14,23 +14,29 @@ from typing import Any, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from idstatus_server.errors import (
     DomainError,
-    InvalidFieldError,
     OverloadedError,
     StoreDamagedError,
     StoreUnavailableError,
     TooManyWatchesError,
-    Violation,
+    WatcherTooSlowError,
 )
 from idstatus_server.rpc.errors import code_of, to_status
+from idstatus_server.rpc.pace import in_good_time
+from idstatus_server.rpc.parse import check_parsed, parser
+from idstatus_server.rpc.unread import Unread
 
 M = TypeVar("M")
 Context = grpc.aio.ServicerContext[Any, Any]
 _log = logging.getLogger(__name__)
+# Smaller answers are not counted: a call takes as much itself.
+_SMALL = 4096
+# Large requests are refused while there are so many bytes of requests in flight.
+_LARGE, _MOST_BYTES = 64 << 10, 256 << 20
 
 
 class Guard:
@@ -39,11 +45,16 @@ class Guard:
     def __init__(self, *, in_flight: int, streams: int) -> None:
         self._limits = {False: in_flight, True: streams}
         self._counts = {False: 0, True: 0}
+        self._bytes = 0
+        self._given_up = 0
         self._left = asyncio.Event()
         self._closed: DomainError | None = None
+        self._unread = Unread()
 
-    def enter(self, *, stream: bool) -> None:
+    def enter(self, *, stream: bool, size: int = 0) -> None:
         """Let a call in, or refuse it at once; who was let in has to ``leave``.
+
+        ``size`` is that of its request, in bytes.
 
         Raises:
             OverloadedError, TooManyWatchesError: as many as may be are in flight.
@@ -55,12 +66,32 @@ class Guard:
             if stream:
                 raise TooManyWatchesError(f"{limit} streams are open already", limit=limit)
             raise OverloadedError(f"{limit} calls are in flight already", limit=limit)
+        if size > _LARGE and self._bytes + size > _MOST_BYTES:
+            raise OverloadedError(
+                f"requests of {_MOST_BYTES} bytes are in flight already", limit=_MOST_BYTES
+            )
         self._counts[stream] += 1
+        self._bytes += size
 
-    def leave(self, *, stream: bool) -> None:
+    def leave(self, *, stream: bool, size: int = 0) -> None:
         """Undo ``enter``."""
         self._counts[stream] -= 1
+        self._bytes -= size
         self._left.set()
+
+    def answer(self, data: bytes, context: Context) -> bytes:
+        """Return an answer, which counts as unread until the call is over.
+
+        Raises:
+            OverloadedError: the client leaves too much unread.
+        """
+        call = asyncio.current_task()
+        if call and len(data) > _SMALL:
+            peer, size = context.peer(), len(data)
+            self._unread.add(peer, size)
+            # gRPC's own callback would be a cycle, and keep the answer until that is collected.
+            call.add_done_callback(lambda _: self._unread.take_off(peer, size))
+        return data
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -79,21 +110,36 @@ class Guard:
             self._counts[False] += 1
             self.leave(stream=True)
 
+    @contextmanager
+    def giving_up(self) -> Iterator[None]:
+        """End a stream whose client takes nothing, nor its end: nobody waits until it does."""
+        self._given_up += 1
+        self._left.set()
+        try:
+            yield
+        finally:
+            self._given_up -= 1
+
     def close(self, error: DomainError) -> None:
         """Refuse whoever comes from now on."""
         self._closed = error
 
     async def emptied(self) -> None:
-        """Return once all calls and streams have ended."""
-        while any(self._counts.values()):
+        """Return once all calls and streams have ended, or are given up."""
+        while sum(self._counts.values()) > self._given_up:
             self._left.clear()
             await self._left.wait()
 
 
-def handlers(service: Any, servicer: object, guard: Guard) -> grpc.GenericRpcHandler:
-    """Return the handlers for all methods of a service, given its descriptor."""
+def handlers(
+    service: Any, servicer: object, guard: Guard, *, name: str = ""
+) -> grpc.GenericRpcHandler:
+    """Return the handlers for all methods of a service, given its descriptor.
+
+    ``name`` is that of another service with the same messages.
+    """
     return grpc.method_handlers_generic_handler(
-        service.full_name,
+        name or service.full_name,
         {
             method.name: _handler(method, getattr(servicer, snake_case(method.name)), guard)
             for method in service.methods
@@ -109,11 +155,10 @@ def snake_case(name: str) -> str:
 def _handler(
     method: MethodDescriptor, serve: Callable[..., Awaitable[Any]], guard: Guard
 ) -> "grpc.RpcMethodHandler[Any, Any]":
-    parse = _parser(GetMessageClass(method.input_type))
+    parse = parser(GetMessageClass(method.input_type))
     if not method.server_streaming:
-        return grpc.unary_unary_rpc_method_handler(
-            _unary(serve, guard), request_deserializer=parse, response_serializer=_serialize
-        )
+        unary = _unary(serve, guard, waits="wait" in method.input_type.fields_by_name)
+        return grpc.unary_unary_rpc_method_handler(unary, request_deserializer=parse)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(
             _stream(serve, guard), request_deserializer=parse, response_serializer=_serialize
@@ -123,11 +168,20 @@ def _handler(
     )
 
 
-def _unary(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
-    def call(request: Message | None, context: Context) -> Awaitable[Any]:
-        answer = serve(check_parsed(request), context)
-        left = context.time_remaining()
-        return answer if left is None else _in_time(answer, left)
+def _unary(
+    serve: Callable[..., Awaitable[Any]], guard: Guard, *, waits: bool
+) -> Callable[..., Any]:
+    timely = in_good_time(serve, waits=waits)
+
+    async def call(request: Message | None, context: Context) -> bytes:
+        parsed, left = check_parsed(request), context.time_remaining()
+        message = await (
+            serve(parsed, context)
+            if left is None
+            else _in_time(timely(parsed, context, left), left)
+        )
+        # The stock servicers answer with nothing when they set a status.
+        return guard.answer(message.SerializeToString() if message else b"", context)
 
     return _guarded(call, guard, stream=False)
 
@@ -149,19 +203,33 @@ def _guarded(
 ) -> Callable[[Any, Context], Awaitable[Any]]:
     """Admit calls and end them with a status; each has its place until that is sent."""
 
-    async def guarded(request: Any, context: Context) -> Any:
+    async def admitted(request: Any, context: Context) -> Any:
+        size = request.ByteSize() if isinstance(request, Message) else 0
         try:
-            guard.enter(stream=stream)
+            guard.enter(stream=stream, size=size)
         except DomainError as error:
             await abort(context, error)
         try:
             return await call(request, context)
-        except (asyncio.CancelledError, grpc.aio.AbortError):
-            raise  # to swallow a cancellation leaks memory in grpcio (grpc/grpc #43360)
+        except (asyncio.CancelledError, grpc.aio.AbortError, grpc.aio.InternalError):
+            # To swallow a cancellation leaks memory in grpcio (grpc/grpc #43360). With an error of
+            # gRPC's own, as to write to a client that is gone, the call has ended already.
+            raise
+        except WatcherTooSlowError as error:
+            with guard.giving_up():
+                await abort(context, error)
         except Exception as error:  # noqa: BLE001  # abort tells ours from others
             await abort(context, error)
         finally:
-            guard.leave(stream=stream)
+            guard.leave(stream=stream, size=size)
+
+    async def guarded(request: Any, context: Context) -> Any:
+        try:
+            return await admitted(request, context)
+        except grpc.aio.AbortError as aborted:
+            # The call keeps it, and gRPC raises it again. It must not keep our frames in turn, and
+            # with them the request and the call, until the garbage collector comes.
+            aborted.__traceback__ = aborted.__context__ = None
 
     return guarded
 
@@ -193,26 +261,9 @@ async def abort(context: Context, error: Exception) -> NoReturn:
     if isinstance(error, StoreDamagedError):  # the operator must hear of it, too
         _log.error("a call failed: %s", error)
     details = to_status(error).SerializeToString()
+    # The frames that it came through hold the request and, if the ledger refused it, itself.
+    error.__traceback__ = None
     await context.abort(code_of(error), error.message, (("grpc-status-details-bin", details),))
-
-
-def check_parsed(request: M | None) -> M:
-    """Return the request, or refuse bytes that were not one."""
-    if request is None:
-        raise InvalidFieldError([Violation("", "the request cannot be parsed")])
-    return request
-
-
-def _parser(message: type[Message]) -> Callable[[bytes], Message | None]:
-    """Return a parser that does not raise: what it cannot parse is ours to refuse."""
-
-    def parse(data: bytes) -> Message | None:
-        try:
-            return message.FromString(data)
-        except DecodeError:
-            return None
-
-    return parse
 
 
 def _serialize(response: Message | bytes) -> bytes:

@@ -1,7 +1,9 @@
 """Checks the fields of a request and gathers every fault."""
 
 import re
-from typing import Any
+from collections.abc import Collection
+from itertools import islice
+from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -9,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from idstatus_server.errors import InvalidFieldError, Violation
 from idstatus_server.limits import ID, QUEUE, SECOND, Limits
 
+T = TypeVar("T")
 # The range of google.protobuf.Timestamp, in seconds.
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799
 _LONGEST = 315_576_000_000
@@ -120,6 +123,12 @@ class Fields:
         if value < 0:
             self.fault("page_size", f"must not be negative, is {value}")
         return min(value or self.limits.default_page, self.limits.batch)
+
+    def at_most(self, field: str, items: Collection[T], most: int) -> list[T]:
+        """Return the items; of too many only the first, so that no time is spent on the rest."""
+        if len(items) > most:
+            self.fault(field, f"must be at most {most}, are {len(items)}")
+        return list(islice(items, most))
 
     def batch(self, field: str, count: int, *, least: int = 1) -> None:
         """Check how many items a batch has."""

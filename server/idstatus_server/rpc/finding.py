@@ -1,6 +1,7 @@
 """Reads tasks, with as much of them as a view shows."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import TypeVar
 
 from idstatus.v1 import task_pb2
 from idstatus_server.errors import TaskNotFoundError
@@ -8,6 +9,7 @@ from idstatus_server.model import Task
 from idstatus_server.rpc import encode
 from idstatus_server.store.base import Bodies, Reader
 
+T = TypeVar("T")
 # Tasks whose bodies are read at once: each may have a payload and a result of 256 KiB.
 _AT_ONCE = 16
 
@@ -18,10 +20,7 @@ async def find(store: Reader, task_id: str) -> Task:
     Raises:
         TaskNotFoundError: there is none.
     """
-    found = await store.tasks((task_id,))
-    if not found:
-        raise TaskNotFoundError(task_id)
-    return found[task_id]
+    return _only(await store.tasks((task_id,)), task_id)
 
 
 async def tell(
@@ -35,11 +34,15 @@ async def tell(
     if view != encode.FULL:
         encode.task(message, await find(store, task_id), view)
         return
-    found = await store.whole_tasks((task_id,))
+    task, bodies = _only(await store.whole_tasks((task_id,)), task_id)
+    encode.task(message, task, view, {task.seq: bodies})
+
+
+def _only(found: Mapping[str, T], task_id: str) -> T:
+    """Return what was found of the one task that was asked for."""
     if not found:
         raise TaskNotFoundError(task_id)
-    task, bodies = found[task_id]
-    encode.task(message, task, view, {task.seq: bodies})
+    return found[task_id]
 
 
 async def bodies_of(

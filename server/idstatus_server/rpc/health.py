@@ -33,15 +33,10 @@ class HealthService:
     ) -> pb.HealthCheckResponse:
         """Tell how a service is."""
         if request.service not in self._services:
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown service {request.service}")
+            await context.abort(
+                grpc.StatusCode.NOT_FOUND, f"unknown service {request.service[:80]}"
+            )
         return pb.HealthCheckResponse(status=self._status())
-
-    async def list(self, _: Any, __: Context) -> Any:
-        """Tell how all services are."""
-        status = pb.HealthCheckResponse(status=self._status())
-        return pb.HealthListResponse(  # type: ignore[attr-defined]  # the stubs lag
-            statuses=dict.fromkeys(self._services, status)
-        )
 
     async def watch(self, request: pb.HealthCheckRequest, context: Context) -> None:
         """Tell how a service is, and each change."""

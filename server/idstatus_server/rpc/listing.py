@@ -19,6 +19,8 @@ from idstatus_server.store.base import Page, Store
 MAX_ANSWER = 3 << 20
 # Tasks that one page looks at before it is sent short, and those looked at in one go.
 _LOOK_AT, _SLICE = 5000, 200
+# Pages that are made at once: each may take many MiB meanwhile.
+_AT_ONCE = 8
 
 
 class Found(NamedTuple):
@@ -35,6 +37,7 @@ class Listing:
         self.store = store
         self._tokens = tokens
         self._limits = limits
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def list_tasks(self, request: pb.ListTasksRequest, _: Context) -> pb.ListTasksResponse:
         """Return one page of tasks."""
@@ -49,9 +52,10 @@ class Listing:
         arguments = same.SerializeToString(deterministic=True)
         after = self._tokens.after(request.page_token, arguments)
         newest_first = request.order != pb.LIST_ORDER_OLDEST_FIRST
-        found = await self.find(wanted, Page(after, size, newest_first))
         answer = pb.ListTasksResponse()
-        after = await self._encode(answer, found, view)
+        async with self._room:
+            found = await self.find(wanted, Page(after, size, newest_first))
+            after = await self._encode(answer, found, view)
         answer.next_page_token = self._tokens.page(after, arguments) if after else ""
         return answer
 

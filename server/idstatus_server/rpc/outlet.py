@@ -11,6 +11,10 @@ from idstatus_server.rpc.dispatch import Context
 
 _log = logging.getLogger(__name__)
 
+# How long one may take nothing while its stream is to end, in seconds: a draining server refuses
+# all others meanwhile, and they give up after some 3 s.
+_HASTE = 1.0
+
 
 class Outlet:
     """Writes messages, and gives up on a peer that takes nothing for ``patience`` seconds.
@@ -41,6 +45,11 @@ class Outlet:
             raise
         finally:
             self._alarm.off()
+
+    def end(self, _: Exception) -> None:
+        """Make haste: the stream is to end."""
+        self._patience = min(self._patience, _HASTE)
+        self._alarm.hasten(self._loop.time() + self._patience)
 
     def close(self) -> None:
         """Let go of the timer."""

@@ -83,7 +83,7 @@ class QueueService:
 
 def _wanted(fields: Fields, queue: pb.Queue, mask: FieldMask) -> set[str]:
     """Return the settings to change: those in the mask or, without one, those set."""
-    paths = set(mask.paths)
+    paths = set(fields.at_most("update_mask", mask.paths, fields.limits.batch))
     if "*" in paths:
         return set(_SETTINGS)
     for path in paths - set(_SETTINGS):

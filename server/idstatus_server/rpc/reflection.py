@@ -5,6 +5,7 @@ versions are the same but for the package, so one servicer serves both
 (grpc/grpc #38576); the comments come from a descriptor set made with the stubs.
 """
 
+from collections.abc import AsyncIterator
 from importlib import resources
 from typing import Any
 
@@ -13,6 +14,9 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 from grpc_reflection.v1alpha._async import ReflectionServicer
+
+from idstatus_server.rpc.dispatch import Context, Guard, handlers
+from idstatus_server.rpc.parse import check_parsed
 
 V1, V1ALPHA = "grpc.reflection.v1", "grpc.reflection.v1alpha"
 
@@ -27,6 +31,14 @@ class DocumentedReflection(ReflectionServicer):
             file.name: file.SerializeToString()
             for file in FileDescriptorSet.FromString(described).file
         }
+
+    async def server_reflection_info(
+        self, requests: AsyncIterator[pb.ServerReflectionRequest | None], context: Context
+    ) -> None:
+        """Answer each request."""
+        answers: Any = self.ServerReflectionInfo(_checked(requests), context)
+        async for answer in answers:
+            await context.write(answer)
 
     def _file_by_filename(self, request: Any, filename: str) -> Any:
         file = super()._file_by_filename(request, filename)  # type: ignore[misc]
@@ -47,21 +59,21 @@ class DocumentedReflection(ReflectionServicer):
 
 
 def reflection_handlers(
-    services: tuple[str, ...],
+    services: tuple[str, ...], guard: Guard
 ) -> tuple[grpc.GenericRpcHandler, ...]:
     """Return the handlers of both versions, which list each other, too."""
     _describe_v1()
     names = tuple(f"{package}.ServerReflection" for package in (V1, V1ALPHA))
     servicer = DocumentedReflection((*services, *names))
-    handler = grpc.stream_stream_rpc_method_handler(
-        servicer.ServerReflectionInfo,
-        request_deserializer=pb.ServerReflectionRequest.FromString,
-        response_serializer=pb.ServerReflectionResponse.SerializeToString,
-    )
-    return tuple(
-        grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler})
-        for name in names
-    )
+    service = pb.DESCRIPTOR.services_by_name["ServerReflection"]
+    return tuple(handlers(service, servicer, guard, name=name) for name in names)
+
+
+async def _checked(
+    requests: AsyncIterator[pb.ServerReflectionRequest | None],
+) -> AsyncIterator[pb.ServerReflectionRequest]:
+    async for request in requests:
+        yield check_parsed(request)
 
 
 def _describe_v1() -> None:

@@ -19,10 +19,11 @@ from idstatus_server.limits import Limits
 from idstatus_server.model import Change, Kind, Mark, Task
 from idstatus_server.rpc import encode
 from idstatus_server.rpc.claiming import Claiming, lease_duration, wanted_queues
-from idstatus_server.rpc.dispatch import Context, check_parsed
+from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.listing import MAX_ANSWER
 from idstatus_server.rpc.outlet import Outlet
+from idstatus_server.rpc.parse import check_parsed
 from idstatus_server.watch import Hub
 from idstatus_server.watch.places import of_id
 
@@ -274,7 +275,10 @@ class RunSession:
         self._to_write.set()
 
     async def _write(self) -> None:
-        with closing(Outlet(self._context, self._patience)) as outlet:
+        with (
+            closing(Outlet(self._context, self._patience)) as outlet,
+            self._hub.attached(outlet),
+        ):
             while self._outgoing or not self._stopping:
                 if not self._outgoing:
                     self._to_write.clear()

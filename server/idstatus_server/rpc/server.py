@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import grpc
-from grpc_channelz.v1 import channelz, channelz_pb2
+from grpc_channelz.v1 import channelz_pb2
 from grpc_health.v1 import health_pb2
 
 from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
 from idstatus_server.errors import DrainingError, StoreUnavailableError
 from idstatus_server.limits import Limits
+from idstatus_server.rpc.channelz import ChannelzService
 from idstatus_server.rpc.dispatch import Guard, handlers
 from idstatus_server.rpc.health import HealthService
 from idstatus_server.rpc.listening import listen
@@ -25,8 +27,8 @@ _RUNNERS = runner_service_pb2.DESCRIPTOR.services_by_name["RunnerService"]
 _QUEUES = queue_service_pb2.DESCRIPTOR.services_by_name["QueueService"]
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 _CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"]
-# Enough for those who watch health, and no more.
-_HEALTH_STREAMS = 1000
+# Enough for those who watch health or ask for the schema, and no more.
+_STOCK_STREAMS = 1000
 # How long the last answers have to leave the process, in seconds.
 _LINGER = 0.2
 
@@ -45,15 +47,15 @@ class RpcServer:
         self.health = HealthService(tuple(service.full_name for service in ours))
         self._server = grpc.aio.server(options=grpc_options(limits, max_message_bytes, shared))
         listed = tuple(service.full_name for service in (*ours, _HEALTH, _CHANNELZ))
-        health_guard = Guard(in_flight=limits.in_flight, streams=_HEALTH_STREAMS)
+        stock = partial(Guard, in_flight=limits.in_flight, streams=_STOCK_STREAMS)
         self._server.add_generic_rpc_handlers(
             (
                 *self._services(),
-                handlers(_HEALTH, self.health, health_guard),
-                *reflection_handlers(listed),
+                handlers(_HEALTH, self.health, stock()),
+                handlers(_CHANNELZ, ChannelzService(), stock()),
+                *reflection_handlers(listed, stock()),
             )
         )
-        channelz.add_channelz_servicer(self._server)
 
     def _services(self) -> tuple[grpc.GenericRpcHandler, ...]:
         rooms = self._rooms
@@ -109,15 +111,21 @@ class RpcServer:
 
 def grpc_options(limits: Limits, max_message_bytes: int, shared: bool) -> list[tuple[str, int]]:
     """Return what gRPC is told of our limits, as channel arguments."""
+    # Past our own limits, calls must reach the guard: gRPC would let them wait unheard.
+    most = limits.watches + limits.in_flight + 2 * _STOCK_STREAMS
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_send_message_length", -1),  # answers are bounded by what they carry
-        # Past our own limits, calls must reach the guard: gRPC would let them wait unheard.
-        ("grpc.max_concurrent_streams", limits.watches + limits.in_flight + _HEALTH_STREAMS),
+        ("grpc.max_concurrent_streams", most),
+        # Of 1000 that come at once it would cancel some: after a restart, all watchers do.
+        ("grpc.server.max_pending_requests", most),
+        ("grpc.server.max_pending_requests_hard_limit", most),
         ("grpc.so_reuseport", int(shared)),
         # A client may ping every 10 s, with or without calls.
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
+        # Who connects has 10 s to speak HTTP/2: it takes a file handle meanwhile.
+        ("grpc.server_handshake_timeout_ms", 10_000),
         # A client that is gone without a word is noticed within 80 s.
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),

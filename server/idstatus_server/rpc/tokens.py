@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from idstatus_server.errors import InvalidTokenError
+from idstatus_server.limits import QUEUE
 from idstatus_server.model import Mark
 from idstatus_server.watch import Position
 
@@ -56,10 +57,8 @@ class Tokens:
         """Return the name that a page token holds, "" for an empty one."""
         if not token:
             return ""
-        _, name = self._open(
-            token, b"n", lambda data: (*_NAME.unpack_from(data), data[_NAME.size :])
-        )
-        return bytes(name).decode()
+        _, name = self._open(token, b"n", _unpack_name)
+        return str(name)
 
     def _open(
         self, token: str, kind: bytes, unpack: Callable[[bytes], tuple[Any, ...]]
@@ -77,6 +76,13 @@ class Tokens:
         if store != self._store:
             raise InvalidTokenError("the token is of another store")
         return (store, *rest)
+
+
+def _unpack_name(body: bytes) -> tuple[Any, ...]:
+    name = body[_NAME.size :].decode()
+    if not QUEUE.fullmatch(name):
+        raise ValueError(name)
+    return (*_NAME.unpack_from(body), name)
 
 
 def _seal(body: bytes) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from itertools import groupby
 
 from idstatus.v1 import task_pb2
@@ -47,9 +47,11 @@ class Watching:
             self._limits.default_bookmark,
         )
         fields.check()
-        watch = Watch(self._hub, self._feeds, options)
-        outlet = Outlet(context, self._patience.slow_watcher)
-        try:
+        with (
+            closing(Watch(self._hub, self._feeds, options)) as watch,
+            closing(Outlet(context, self._patience.slow_watcher)) as outlet,
+            self._hub.attached(outlet),
+        ):
             await watch.start()
             done = False
             position = options.resume
@@ -62,9 +64,6 @@ class Watching:
                     async for message in self._divided(batch, view, position):
                         await outlet.send(message)
                 done, position = batch.done, batch.position
-        finally:
-            outlet.close()
-            watch.close()
 
     def _options(self, fields: Fields, request: pb.WatchTasksRequest) -> WatchOptions:
         fields.batch("ids", len(request.ids), least=0)

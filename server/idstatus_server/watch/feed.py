@@ -7,11 +7,14 @@ from idstatus_server.model import Change, Filter, Kind, Mark, Task
 from idstatus_server.watch.hub import Hub
 from idstatus_server.watch.places import Place, choices, of_id
 
+# How much of what was missed is kept for others who missed the same.
+_MISSED = 8
+
 
 class Delivery:
     """Matched changes, and the mark up to which nothing else matches.
 
-    It is shared by all watchers of a feed, and so is what is ``encoded`` from it.
+    It is shared by all who watch the same, and so is what is ``encoded`` from it.
     """
 
     __slots__ = ("changes", "encoded", "mark")
@@ -127,6 +130,7 @@ class Feeds:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._shared: dict[object, Feed] = {}
+        self._missed: dict[object, Delivery] = {}
 
     def join(self, listener: Listener, selection: FilterSelection | IdsSelection) -> Feed:
         """Let the listener hear from now on what its selection matches."""
@@ -141,6 +145,23 @@ class Feeds:
             self._shared[key] = feed
         feed.listeners.add(listener)
         return feed
+
+    def missed(
+        self, selection: FilterSelection | IdsSelection, after: Mark, changes: Sequence[Change]
+    ) -> Delivery:
+        """Return what matches of the changes that follow on a mark.
+
+        After a restart many watchers of one filter have missed the same.
+        """
+        mark = changes[-1].mark
+        if isinstance(selection, IdsSelection):
+            return Delivery(list(filter(selection.matches, changes)), mark)
+        key = selection.wanted.key, after, mark
+        if key not in self._missed:
+            if len(self._missed) == _MISSED:
+                self._missed.pop(next(iter(self._missed)))
+            self._missed[key] = Delivery(list(filter(selection.matches, changes)), mark)
+        return self._missed[key]
 
     def _file(self, selection: Selection, places: Collection[Place]) -> Feed:
         feed = Feed(selection, places)

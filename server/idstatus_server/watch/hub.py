@@ -1,12 +1,13 @@
 """The hub: tells every change to those whom it concerns. It holds no truth.
 
-It remembers the newest changes, so that those who fell a little behind need not
-ask the store.
+It remembers the newest changes, so that those who fell a little behind, or who all come
+back after a restart, need not each ask the store.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Protocol
 
@@ -15,8 +16,9 @@ from idstatus_server.model import Change, Mark
 from idstatus_server.store.base import Store
 from idstatus_server.watch.places import Place, places
 
-# How many changes are remembered.
+# How many changes are remembered, and read at once to be.
 _RECENT = 4096
+_AT_ONCE = 200
 
 
 class Attached(Protocol):
@@ -45,7 +47,9 @@ class Hub:
     def __init__(self, store: Store, newest: Mark) -> None:
         self.store = store
         self.newest = newest
-        self._recent: deque[Change] = deque(maxlen=_RECENT)
+        self._recent: deque[Change] = deque()
+        self._start = newest  # what is remembered begins right after it
+        self._recalling = asyncio.Lock()
         self._filed: dict[Place, set[Subscriber]] = {}
         self._attached: set[Attached] = set()
         self._moved = asyncio.Event()
@@ -55,6 +59,8 @@ class Hub:
         """Tell one commit's changes; commits come in order."""
         self.newest = changes[-1].mark
         self._recent.extend(changes)
+        while len(self._recent) > _RECENT:
+            self._start = _place(self._recent.popleft())
         self._moved.set()
         concerned: dict[Subscriber, list[Change]] = {}
         for change in changes:
@@ -77,6 +83,8 @@ class Hub:
             RevisionCompactedError: the log no longer reaches back that far.
             RevisionInFutureError: the mark is not of this store's history.
         """
+        if 0 < self._start.revision - after.revision <= _RECENT - len(self._recent):
+            await self._recall(after)
         start = self._after(after)
         if start is None:
             # The store may be a commit ahead: what is not published yet will be.
@@ -93,10 +101,27 @@ class Hub:
 
     def _after(self, mark: Mark) -> int | None:
         """Return where in what is remembered a reader at a mark goes on, None if nowhere."""
-        place = mark.revision - self._recent[0].revision if self._recent else -1
-        if 0 <= place < len(self._recent) and self._recent[place].task.update_time == mark.time:
-            return place + 1
+        start = mark.revision - self._start.revision
+        if 0 <= start <= len(self._recent):
+            known = _place(self._recent[start - 1]) if start else self._start
+            return start if known == mark else None
         return None
+
+    async def _recall(self, after: Mark) -> None:
+        """Remember what follows on a mark, too: it is read once for all who come back to it."""
+        async with self._recalling:
+            older: list[Change] = []
+            mark = after
+            while mark.revision < self._start.revision:
+                read = await self.store.log(mark, _AT_ONCE)
+                older += [change for change in read if change.revision <= self._start.revision]
+                if not read or read[-1] is not older[-1]:
+                    break
+                mark = older[-1].mark
+                await asyncio.sleep(0)
+            if older and _place(older[-1]) == self._start:
+                self._recent.extendleft(reversed(older))
+                self._start = after
 
     def check(self) -> None:
         """Raise the error with which the hub was ended, if it was."""
@@ -129,6 +154,15 @@ class Hub:
         """Undo ``attach``."""
         self._attached.discard(one)
 
+    @contextmanager
+    def attached(self, one: Attached) -> Iterator[None]:
+        """Tell someone of the end, if it comes within."""
+        self.attach(one)
+        try:
+            yield
+        finally:
+            self.detach(one)
+
     def end(self, error: DomainError) -> None:
         """Tell everyone that nothing more will come; refuse new ones."""
         self.ended = error
@@ -136,7 +170,7 @@ class Hub:
 
     def restart(self, newest: Mark, error: DomainError) -> None:
         """Go on from another mark, for the log did; end everyone with an error."""
-        self.newest = newest
+        self.newest = self._start = newest
         self._recent.clear()
         self.interrupt(error)
 
@@ -145,3 +179,8 @@ class Hub:
         self._moved.set()
         for attached in self._attached:
             attached.end(error)
+
+
+def _place(change: Change) -> Mark:
+    """Return the mark right after a change, be it amid its unit."""
+    return Mark(change.revision, change.task.update_time)

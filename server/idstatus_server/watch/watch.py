@@ -19,6 +19,7 @@ from typing import NamedTuple
 from idstatus_server.alarm import Alarm
 from idstatus_server.errors import (
     DomainError,
+    RevisionCompactedError,
     RevisionInFutureError,
     StreamAgedError,
     TaskNotFoundError,
@@ -49,7 +50,7 @@ class Position(NamedTuple):
 class Batch(NamedTuple):
     """What comes next, and where the watch then is. No changes: a bookmark.
 
-    ``deliveries`` are what a live watch was handed; then there is nothing else ``found``.
+    ``deliveries`` are changes that others are told of, too; then nothing else is ``found``.
     """
 
     found: Sequence[Change]
@@ -91,7 +92,7 @@ class Watch:
         )
         self._position = options.resume or Position(hub.newest)
         self._snapshot = self._position.after > 0 or not (options.resume or options.skip_snapshot)
-        self._greeted = not options.skip_snapshot or options.resume is not None
+        self._greeted = False
         self._named: list[Task] | None = None
         self._feed: Feed | None = None
         self._buffer: deque[Delivery] = deque()
@@ -110,9 +111,11 @@ class Watch:
             TaskNotFoundError: a named task does not exist.
         """
         self._hub.attach(self)
-        newest = (await self._hub.store.head()).newest
+        newest, oldest = await self._hub.store.head()
         if self._position.mark.revision > newest.revision:
             raise RevisionInFutureError(self._position.mark.revision, newest.revision)
+        if self._position.mark.revision < oldest:  # the hub may remember more than the log keeps
+            raise RevisionCompactedError(self._position.mark.revision, oldest)
         if not self._options.resume:
             self._position = Position(newest)
         await self._reach()
@@ -132,6 +135,7 @@ class Watch:
             if not self._feed:
                 batch = await self._advance(ends)
                 if batch:
+                    self._greeted = True
                     return batch
             elif self._buffer:
                 return self._take()
@@ -165,9 +169,6 @@ class Watch:
         """Return what there is to send, or None once the watch is live."""
         if self._snapshot:
             return await self._next_page(ends)
-        if not self._greeted:
-            self._greeted = True
-            return Batch((), self._position)
         return await self._catch_up(ends)
 
     # -- snapshot
@@ -243,16 +244,17 @@ class Watch:
                     break
                 await self._reach()
                 continue
-            self._position = Position(changes[-1].mark)
-            matched = [change for change in changes if self._selection.matches(change)]
-            if matched:
-                return Batch(matched, self._position)
+            missed = self._feeds.missed(self._selection, self._position.mark, changes)
+            self._position = Position(missed.mark)
+            if missed.changes:
+                return Batch((), self._position, deliveries=(missed,))
             if await self._pause(ends):
                 return Batch((), self._position)
         if self._selection.done:
             return Batch((), self._position, done=True)
         self._feed = self._feeds.join(self, self._selection)
-        return None
+        # Who has been told nothing yet is told that the watch is in place.
+        return None if self._greeted else Batch((), self._position)
 
     # -- live
 

@@ -85,6 +85,7 @@ class PostgresStore:
         self._tasks = Loader(self._load_tasks)
         self._whole_tasks = Loader(self._load_whole_tasks)
         self._bodies = Loader(self._load_bodies)
+        self._heads = Loader(self._load_head)
 
     async def __aenter__(self) -> Self:
         """Connect, and bring the schema up to date."""
@@ -175,8 +176,8 @@ class PostgresStore:
 
     async def head(self) -> Head:
         """Return the ends of the log."""
-        revision, time, oldest = (await self._rows(_HEAD))[0]
-        return Head(Mark(revision, time), oldest)
+        (head,) = (await self._heads.load(("head",))).values()
+        return head
 
     async def tasks(self, ids: Sequence[str]) -> dict[str, Task]:
         """Return those of the tasks that exist, by id."""
@@ -255,6 +256,10 @@ class PostgresStore:
     async def _load_bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
         rows = await self._rows(_BODIES, seqs)
         return {seq: Bodies(payload, result) for seq, payload, result in rows if payload or result}
+
+    async def _load_head(self, asked: Sequence[str]) -> dict[str, Head]:
+        ((revision, time, oldest),) = await self._rows(_HEAD)
+        return dict.fromkeys(asked, Head(Mark(revision, time), oldest))
 
     async def _rows(self, sql: str, *parameters: object) -> Sequence[Any]:
         with translated():
