@@ -5,7 +5,7 @@ The rules of the watch are in ``watch.checker``.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -53,15 +53,19 @@ def durable(history: History, truth: Truth) -> Breaches:
 
 def runs_once(history: History, truth: Truth) -> Breaches:
     """No id is run twice, neither by what runners were told nor by what the log says."""
-    told = Counter(claim.task.id for _, claim in claims(history))
+    return run_twice(Counter(claim.task.id for _, claim in claims(history)), truth)
+
+
+def run_twice(told: Counter[str], truth: Truth) -> Breaches:
+    """Return what breaks that rule, given how often runners were told to run each task."""
     ran = Counter(
         entry.task.id
         for entry in truth.entries
         if entry.type == TRANSITION and entry.task.status == task_pb2.STATUS_RUNNING
     )
     for task_id, times in (told | ran).items():
-        if times > 1:
-            yield Violation("RunsOnce", f"{task_id} was handed out {times} times")
+        if times > 1 or not ran[task_id]:
+            yield Violation("RunsOnce", f"{task_id} was run {ran[task_id]} times, told {times}")
 
 
 def exclusive(history: History, truth: Truth) -> Breaches:
@@ -78,18 +82,25 @@ def exclusive(history: History, truth: Truth) -> Breaches:
 
 def created_once(history: History, truth: Truth) -> Breaches:
     """A creation that was repeated with its request id has made one task."""
+    told = (
+        task.labels["request"]
+        for operation in history.operations
+        for task in (operation.said() if operation.what in CREATIONS else ())
+        if isinstance(task, task_pb2.Task)
+    )
+    return made_otherwise(told, truth)
+
+
+def made_otherwise(told: Iterable[str], truth: Truth) -> Breaches:
+    """Return what breaks that rule, given the requests that were said to have made a task."""
     made = Counter(
         entry.task.labels["request"]
         for entry in truth.entries
         if entry.before is None and not entry.task.retry_of and "request" in entry.task.labels
     )
-    for request, times in made.items():
-        if times > 1:
-            yield Violation("CreatedOnce", f"request {request} has made {times} tasks")
-    for operation in history.operations:
-        for task in operation.said() if operation.what in CREATIONS else ():
-            if isinstance(task, task_pb2.Task) and not made[task.labels["request"]]:
-                yield Violation("CreatedOnce", f"request {operation.request_id} lacks {task.id}")
+    for request in {*told, *made}:
+        if made[request] != 1:
+            yield Violation("CreatedOnce", f"request {request} has made {made[request]} tasks")
 
 
 def explained(history: History, _: Truth) -> Breaches:
