@@ -51,7 +51,7 @@ async def test_those_who_resume_right_after_a_restart_see_nothing_twice(
     for _ in range(3):
         server.kill()
         await asyncio.to_thread(server.start)
-        watches += [Survivor([site], request_for(EVERYTHING, resume_token=start)) for _ in range(5)]
+        watches += [Survivor([site], request_for(EVERYTHING, resume_token=start)) for _ in range(2)]
         await work.acknowledged(100)
     work.enough.set()
     await working
