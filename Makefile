@@ -21,7 +21,8 @@ ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/stateful tests/rp
 # over some of the others'.
 PYTEST := $(BIN)/pytest -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal
 
-.PHONY: help install run test coverage fuzz check bench bench-full curves overload scaling reliability generate demo clean
+.PHONY: help install run test coverage fuzz soak kills check bench bench-full curves overload scaling \
+  reliability generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +51,14 @@ test: install ## Run every test; what depends on the store, on PostgreSQL 18 and
 
 coverage: install ## Run every test with branch coverage, in the servers too; takes twice as long.
 	$(PYTEST) --cov --cov-report=term:skip-covered tests
+
+MINUTES ?= 60
+soak: install ## Storms of faults on both stores, judged one by one: make soak MINUTES=60.
+	PYTHONPATH=tests $(BIN)/python -m faults.soak --minutes $(MINUTES)
+
+KILLS ?= 200
+kills: install ## So many kill -9 of a server under load on each store, judged: make kills KILLS=200.
+	PYTHONPATH=tests $(BIN)/python -m faults.soak --kills $(KILLS)
 
 # How many hostile requests; a failure says the SEED that repeats it.
 N ?= 1000000

@@ -26,7 +26,8 @@ new_store: Callable[[Path], str] = sqlite_in
 class ServerProcess:
     """One idstatus-server on an address and a store of its own, which outlive its restarts.
 
-    ``inside`` is the command that starts another one in a network namespace.
+    ``inside`` is the command that starts another one in a network namespace, and ``program``
+    the server's own.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class ServerProcess:
         store: str | None = None,
         address: str = "",
         inside: Sequence[str] = (),
+        program: Sequence[str] = SERVER,
     ) -> None:
         self.folder = folder
         self.store = store or new_store(folder)
         self.address = address or f"127.0.0.1:{free_port()}"
-        self._command = [*inside, *SERVER]
+        self.program = program
+        self._inside = inside
         self.flags = flags
         self.log = folder / "server.log"
         self.said = ""
@@ -56,7 +59,8 @@ class ServerProcess:
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [
-                    *self._command,
+                    *self._inside,
+                    *self.program,
                     *("--listen", self.address),
                     *("--store", self.store),
                     *self.flags,

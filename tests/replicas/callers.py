@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 
-from faults.promises import assert_created_once, assert_ran_at_most_once
+from faults.rules import made_otherwise, run_twice
 from watch.truth import Truth
 
 from idstatus import (
@@ -83,8 +83,7 @@ class Callers:
         for told in self._told:
             task = truth.by_revision[told.revision].task
             assert (task.id, task.status) == (told.id, wire.STATUS.encode(told.status))
-        assert_created_once(truth, self._requests)
-        assert_ran_at_most_once(truth, self._runs)
+        assert [*run_twice(self._runs, truth), *made_otherwise(self._requests, truth)] == []
 
     # -- the callers
 

@@ -26,32 +26,55 @@ class Proxy:
         self.lost = 0
         self.requests = 0
         self.hushed = False
+        self.delay = 0.0
         self.direct = url
         self.lose_order = self.lose_answer = False
         self._open: set[asyncio.StreamWriter] = set()
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[object]] = set()
 
     async def start(self) -> None:
         self._server = await asyncio.start_unix_server(self._serve, self._path)
 
+    def slow(self, delay: float) -> None:
+        """Let each piece of an answer take so many seconds longer."""
+        self.delay = delay
+
     async def stop(self) -> None:
         """Break every connection and accept no more."""
+        loop = asyncio.get_running_loop()
+        for listener in self._server.sockets:
+            loop.remove_reader(listener.fileno())
+        await asyncio.sleep(0.01)  # else what was accepted and not served yet stays open
         self._server.close()
         for writer in tuple(self._open):
             writer.transport.abort()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await asyncio.gather(*self._serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = Link(self, writer, reader, *await asyncio.open_unix_connection(self._target))
+        serving = asyncio.current_task()
+        assert serving
+        self._serving.add(serving)
+        self._open.add(writer)
+        try:
+            await self._join(reader, writer)
+        finally:
+            writer.transport.abort()
+            self._open.discard(writer)
+            self._serving.discard(serving)
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far = await asyncio.open_unix_connection(self._target)
+        except OSError:  # the database is gone
+            return
+        link = Link(self, writer, reader, *far)
         self._open |= link.ends
         pumps = {asyncio.create_task(link.outwards()), asyncio.create_task(link.inwards())}
-        self._pumps |= pumps
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for end in link.ends:
             end.transport.abort()
         await asyncio.wait(pumps)
         self._open -= link.ends
-        self._pumps -= pumps
 
 
 class Link:
@@ -98,5 +121,7 @@ class Link:
                 if self._deaf:
                     self._proxy.lost += 1
                     return
+                if self._proxy.delay:
+                    await asyncio.sleep(self._proxy.delay)
                 if not (self._listens and self._proxy.hushed):
                     target.write(data)

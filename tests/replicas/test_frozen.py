@@ -9,8 +9,8 @@ from pathlib import Path
 import asyncpg
 import grpc
 import pytest
+from faults.storm import EVERYTHING, Storm
 from google.protobuf.duration_pb2 import Duration
-from replicas.storm import EVERYTHING, Storm
 from watch.following import request_for
 from watch.sites import Site, resumed
 from watch.truth import origin
@@ -31,7 +31,7 @@ async def test_many_short_freezes_amid_commits_hold_up_nobody_for_long(
     """Some freezes outlast what the database bears of one that holds the head."""
     luck = random.Random(4)
     storm = Storm(sites, await origin(sites[0]), seed=4)
-    for _ in range(8):
+    for _ in range(5):
         await storm.acknowledged(10)
         replicas[FROZEN].signal(signal.SIGSTOP)
         thaw = asyncio.get_running_loop().call_later(

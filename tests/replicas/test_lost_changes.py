@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import grpc
 import pytest
+from faults.storm import EVERYTHING
 from postgres_pair import PostgresPair
 from replicas.insisting import insist
-from replicas.storm import EVERYTHING
 from waiting import until
 from watch.following import request_for
 from watch.sites import Reading, Site, resumed

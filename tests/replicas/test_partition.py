@@ -7,11 +7,11 @@ from typing import Any
 
 import grpc
 import pytest
+from faults.storm import EVERYTHING, Storm
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from network import UNPRIVILEGED, Network
 from postgres_server import PostgresServer
-from replicas.storm import EVERYTHING, Storm
 from watch.following import request_for
 from watch.sites import Site, detail
 from watch.truth import origin

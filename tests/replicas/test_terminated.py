@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import grpc
 import pytest
+from faults.storm import Storm
 from postgres_server import PostgresServer
 from replicas.proxy import Proxy
-from replicas.storm import Storm
 from waiting import until
 from watch.sites import Reading, Site
 from watch.truth import origin
@@ -33,7 +33,7 @@ async def test_sessions_that_are_terminated_at_random_cost_no_more_than_a_repeat
     ours = f"FROM pg_stat_activity WHERE datname = '{database}'"
     luck = random.Random(6)
     storm = Storm(sites, await origin(sites[0]), seed=6)
-    for _ in range(30):
+    for _ in range(15):
         await storm.acknowledged(luck.randint(1, 5))
         chance = luck.choice((0.2, 0.6, 1.0))
         end = f"SELECT pg_terminate_backend(pid) {ours} AND random() < {chance}"
@@ -73,9 +73,11 @@ def standing_still(postgres: PostgresServer) -> Iterator[None]:
     processes = postgres.processes()
     for process in processes:
         os.kill(process, signal.SIGSTOP)
-    yield
-    for process in processes:
-        os.kill(process, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 async def test_calls_end_within_their_deadline_and_servers_within_their_grace(

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from replicas.storm import Storm
+from faults.storm import Storm
 from watch.sites import Site
 from watch.truth import origin
 

@@ -13,7 +13,7 @@ from store.author import Author
 from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Kind, Task, replace
-from idstatus_server.store.sqlite import SqliteStore
+from idstatus_server.store.sqlite import SqliteStore, opening
 from idstatus_server.store.sqlite.disk import Disk
 
 
@@ -22,6 +22,15 @@ def disk() -> Iterator[Disk]:
     disk = Disk()
     yield disk
     disk.close()
+
+
+def test_a_commit_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:
+    """No kill of a process shows it, only a power cut; so it is asked of SQLite."""
+    db = opening.open_writer(str(tmp_path / "idstatus.db")).db
+    full = 2
+    assert db.execute("PRAGMA synchronous").fetchone() == (full,)
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    db.close()
 
 
 async def test_jobs_run_one_after_the_other_off_the_event_loop(disk: Disk) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from watch.truth import SNAPSHOT, UPDATE, Entry, Truth, Violation, Wanted
+from watch.truth import SNAPSHOT, UPDATE, Entry, Said, Truth, Violation, Wanted
 
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
@@ -22,7 +22,8 @@ class Watched:
 
     ``start`` is the revision from which it began without a snapshot, None with one, and
     ``token`` the one from which it began. ``units`` are the revisions that were committed
-    together, besides tasks and their retries.
+    together, besides tasks and their retries. ``joins`` are the numbers of the messages with
+    which a resumed stream begins.
     """
 
     messages: Messages
@@ -32,6 +33,7 @@ class Watched:
     start: int | None = None
     token: str = ""
     units: Sequence[frozenset[int]] = ()
+    joins: Sequence[int] = ()
 
     @property
     def snapshot(self) -> list[pb.TaskChange]:
@@ -86,7 +88,11 @@ def unique(watched: Watched) -> Iterator[Violation]:
 
 
 def reliable(watched: Watched) -> Iterator[Violation]:
-    """Every change that is meant is delivered; only progress may be merged away."""
+    """Every change that is meant is delivered; only progress may be merged away.
+
+    Where one is missing tells more: a rule of its own is broken if it is the change by which
+    a task leaves a filter, or if the stream was resumed there, from a bookmark or not.
+    """
     shown = {change.id_status.revision for change in watched.live}
     newest = {change.id_status.id: change.id_status.revision for change in watched.live}
     for entry in watched.truth.shown(watched.wanted, watched.base):
@@ -94,9 +100,27 @@ def reliable(watched: Watched) -> Iterator[Violation]:
             return
         merged = _is_progress(entry) and newest.get(entry.task.id, 0) > entry.revision
         if entry.revision not in shown and not merged:
-            leaves = not watched.wanted.matches(entry.task)
-            rule = "Filterable" if leaves else "Reliable"
+            rule = _lost_at_a_join(watched, entry.revision)
+            if not rule:
+                rule = "Reliable" if watched.wanted.matches(entry.task) else "Filterable"
             yield Violation(rule, f"revision {entry.revision} of {entry.task.id} is missing")
+
+
+def _lost_at_a_join(watched: Watched, revision: int) -> str:
+    """Name the rule that is broken if the streams on both sides of a join leave it out."""
+    last = next_one = 0
+    for i, message in enumerate(watched.messages):
+        revisions = [c.id_status.revision for c in message.changes if c.type != SNAPSHOT]
+        if revisions and max(revisions) > revision:
+            next_one = i
+            break
+        last = i if revisions else last
+    for join in watched.joins:
+        if last < join <= next_one:
+            before = watched.messages[join - 1]
+            is_bookmark = not before.changes and not before.snapshot_complete
+            return "Bookmarkable" if is_bookmark else "Resumable"
+    return ""
 
 
 def filterable(watched: Watched) -> Iterator[Violation]:
@@ -117,7 +141,7 @@ def faithful(watched: Watched) -> Iterator[Violation]:
             continue
         before = entry.before.status if entry.before else task_pb2.STATUS_UNSPECIFIED
         said = (change.type, change.previous_status)
-        if said != (entry.type, before) or not _same(change.id_status, entry.task):
+        if said != (entry.type, before) or not same(change.id_status, entry.task):
             yield Violation("Faithful", f"{entry.revision} says {said}, not {(entry.type, before)}")
 
 
@@ -135,7 +159,7 @@ def consistent(watched: Watched) -> Iterator[Violation]:
         verb = "lacks" if task_id in at_base else "should not have"
         yield Violation("Snapshot", f"at {watched.base} it {verb} {task_id}")
     for task_id in at_base.keys() & shown.keys():
-        if not _same(shown[task_id], at_base[task_id]):
+        if not same(shown[task_id], at_base[task_id]):
             yield Violation("Snapshot", f"at {watched.base} {task_id} stood otherwise")
 
 
@@ -220,10 +244,22 @@ def stitch(segments: Sequence[Messages]) -> list[pb.WatchTasksResponse]:
 
     A message that does not move the token is a part of what comes again.
     """
+    return _stitched(segments)[0]
+
+
+def joins(segments: Sequence[Messages]) -> list[int]:
+    """Return with which messages of the stitched whole its later streams begin."""
+    return _stitched(segments)[1]
+
+
+def _stitched(segments: Sequence[Messages]) -> tuple[list[pb.WatchTasksResponse], list[int]]:
     whole: list[pb.WatchTasksResponse] = []
+    begun: list[int] = []
     for segment in segments:
-        whole = settled(whole) + list(segment)
-    return whole
+        whole = settled(whole)
+        begun += [len(whole)] if whole and segment else []
+        whole += segment
+    return whole, begun
 
 
 def settled(messages: Messages) -> list[pb.WatchTasksResponse]:
@@ -235,7 +271,8 @@ def settled(messages: Messages) -> list[pb.WatchTasksResponse]:
     return []
 
 
-def _same(said: task_pb2.IdStatus, task: task_pb2.Task) -> bool:
+def same(said: Said, task: task_pb2.Task) -> bool:
+    """Tell whether a task was told of as it stood."""
     return (said.id, said.status, said.reason, said.execution, said.revision) == (
         task.id,
         task.status,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
@@ -76,14 +76,19 @@ class Site:
         """Cancel tasks in one commit."""
         await self.tasks.BatchCancelTasks(pb.BatchCancelTasksRequest(ids=ids))
 
+    async def delete(self, task_id: str) -> None:
+        """Delete a task."""
+        await self.tasks.DeleteTask(pb.DeleteTaskRequest(id=task_id))
+
     async def read(
         self,
         request: pb.WatchTasksRequest,
         enough: "Callable[[Reading], bool]" = lambda _: False,
         patience: float = _PATIENCE,
+        pace: "Callable[[], Awaitable[None]] | None" = None,
     ) -> "Reading":
-        """Read a watch until it ends or there is enough."""
-        return await self._read(Reading(request), enough, patience)
+        """Read a watch until it ends or there is enough; ``pace`` is awaited after each message."""
+        return await self._read(Reading(request), enough, patience, pace)
 
     async def begin(self, request: pb.WatchTasksRequest) -> "asyncio.Task[Reading]":
         """Read a watch in the background until it ends; return once it has begun."""
@@ -99,6 +104,7 @@ class Site:
         reading: "Reading",
         enough: "Callable[[Reading], bool]",
         patience: float = _PATIENCE,
+        pace: "Callable[[], Awaitable[None]] | None" = None,
     ) -> "Reading":
         call = self.tasks.WatchTasks(reading.request, wait_for_ready=True)
         try:
@@ -107,6 +113,8 @@ class Site:
                     reading.take(message)
                     if enough(reading):
                         return reading
+                    if pace:
+                        await pace()
             reading.code = await call.code()
         except grpc.aio.AioRpcError as error:
             reading.fail(error)

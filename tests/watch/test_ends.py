@@ -71,7 +71,7 @@ async def test_a_filter_watch_does_not_end_when_its_tasks_are_all_terminal(site:
     root = task_pb2.TaskFilter(root_id=task.id)
     job = asyncio.create_task(site.read(request_for(root), lambda seen: len(seen.messages) >= 4))
     await site.cancel(task.id)
-    await site.tasks.DeleteTask(pb.DeleteTaskRequest(id=task.id))
+    await site.delete(task.id)
     reading = await job
     assert reading.code is None  # it was left, it has not ended
 

@@ -59,10 +59,6 @@ async def failed(site: Site, queue: str, retries: int = 1, delay: int = 0) -> tu
     return task.id, whole.retried_by
 
 
-async def delete(site: Site, task_id: str) -> None:
-    await site.tasks.DeleteTask(pb.DeleteTaskRequest(id=task_id))
-
-
 async def test_it_ends_once_every_named_task_is_terminal(shared: Site, queue: str) -> None:
     one, two = await shared.create_many(2, queue=queue)
     job = await shared.begin(watch(one.id, two.id))
@@ -116,7 +112,7 @@ async def test_a_deletion_is_shown_and_ends_it(shared: Site, queue: str) -> None
     first, last = await shared.create_many(2, queue=queue)
     job = await shared.begin(watch(first.id, last.id))
     await shared.cancel(first.id)
-    await delete(shared, first.id)
+    await shared.delete(first.id)
     await shared.cancel(last.id)
     reading = await job
     assert reading.code is OK
@@ -130,8 +126,8 @@ async def test_it_resumes_to_the_end_though_all_its_tasks_were_deleted(
     one, two = await shared.create_many(2, queue=queue)
     before = await shared.read(watch(one.id, two.id), lambda seen: seen.complete)
     await shared.cancel(one.id, two.id)
-    await delete(shared, one.id)
-    await delete(shared, two.id)
+    await shared.delete(one.id)
+    await shared.delete(two.id)
     rest = await shared.read(resumed(before.request, before.token))
     assert rest.code is OK
     assert len({change.id_status.revision for change in rest.changes}) >= 2
@@ -187,7 +183,7 @@ async def test_a_chain_is_followed_though_its_first_task_was_deleted_meanwhile(
 ) -> None:
     task, retry = await failed(shared, queue)
     job = await shared.begin(watch(task, follow=True))
-    await delete(shared, task)
+    await shared.delete(task)
     await finish(shared, queue, well=True)
     reading = await job
     assert (reading.code, outcomes(reading)[-1]) == (OK, (retry, SUCCESS))
@@ -199,7 +195,7 @@ async def test_a_chain_is_followed_by_a_resumption_though_its_first_task_is_gone
     task, retry = await failed(shared, queue)
     request = watch(task, follow=True)
     snapshot = await shared.read(request, lambda seen: seen.complete)
-    await delete(shared, task)
+    await shared.delete(task)
     before = await shared.read(
         resumed(request, snapshot.token), lambda seen: outcomes(seen) == [(task, ERROR)]
     )
@@ -213,7 +209,7 @@ async def test_a_chain_is_followed_by_a_resumption_though_its_first_task_is_gone
 async def test_a_chain_whose_second_task_was_deleted_is_no_error(shared: Site, queue: str) -> None:
     task, retry = await failed(shared, queue)
     await shared.cancel(retry)
-    await delete(shared, retry)
+    await shared.delete(retry)
     reading = await shared.read(watch(task, follow=True))
     assert reading.code is OK
     assert outcomes(reading)[0] == (task, ERROR)

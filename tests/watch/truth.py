@@ -14,6 +14,9 @@ SNAPSHOT = pb.TaskChange.TYPE_SNAPSHOT
 TRANSITION = pb.TaskChange.TYPE_TRANSITION
 UPDATE = pb.TaskChange.TYPE_UPDATE
 DELETED = pb.TaskChange.TYPE_DELETED
+# Within so many seconds all that was delayed must be due, also where the clock was set back.
+_DUE = 30.0
+Said = task_pb2.Task | task_pb2.IdStatus
 TERMINAL = (task_pb2.STATUS_SUCCESS, task_pb2.STATUS_ERROR, task_pb2.STATUS_CANCELLED)
 
 
@@ -62,9 +65,10 @@ class Wanted:
 
 
 class Truth:
-    """Every change of a store from its first one on."""
+    """Every change of a store since a revision at which it was empty."""
 
-    def __init__(self, changes: Iterable[pb.TaskChange]) -> None:
+    def __init__(self, changes: Iterable[pb.TaskChange], since: int = 0) -> None:
+        self.since = since
         self.entries: list[Entry] = []
         last: dict[str, task_pb2.Task] = {}
         for change in changes:
@@ -77,7 +81,7 @@ class Truth:
     @property
     def head(self) -> int:
         """The newest revision."""
-        return self.entries[-1].revision if self.entries else 0
+        return self.entries[-1].revision if self.entries else self.since
 
     def state_at(self, revision: int) -> dict[str, Entry]:
         """Return every task that existed at a revision, by id, as its last change left it."""
@@ -116,7 +120,7 @@ class Truth:
         return [*self._holes(), *self._leaps(), *self._forgotten(kept)]
 
     def _holes(self) -> Iterator[Violation]:
-        for due, entry in enumerate(self.entries, start=1):
+        for due, entry in enumerate(self.entries, start=self.since + 1):
             if entry.revision != due:
                 yield Violation("Dense", f"revision {due} is due, but {entry.revision} came")
                 return
@@ -135,10 +139,12 @@ class Truth:
 
     def _forgotten(self, kept: Sequence[task_pb2.Task]) -> Iterator[Violation]:
         state = self.state_at(self.head)
-        if kept and {task.id for task in kept} != state.keys():
+        since = {task.id for task in kept if task.revision > self.head}  # a lease ran out
+        if kept and {task.id for task in kept} - since != state.keys() - since:
             yield Violation("Reliable", "the tasks that are there are not those of the log")
         for task in kept:
-            if task.id in state and state[task.id].task.transitions != task.transitions:
+            known = task.id in state and task.id not in since
+            if known and state[task.id].task.transitions != task.transitions:
                 yield Violation("Reliable", f"{task.id} has other transitions than the log")
 
 
@@ -149,20 +155,42 @@ async def origin(site: Site) -> str:
 
 
 async def read_truth(site: Site, start: str) -> Truth:
-    """Read the truth of a store since it was empty, and hold it against every task there is.
+    """Read the truth of a store since it was empty, and hold it against every task there is."""
+    truth, kept = await read_log(site, start)
+    faults = truth.faults(kept)
+    assert not faults, faults[:5]
+    return truth
+
+
+async def read_log(site: Site, start: str, since: int = 0) -> tuple[Truth, list[task_pb2.Task]]:
+    """Read the log of a store since it was empty, and every task that there is.
+
+    ``start`` is the token of then, ``since`` the revision.
 
     No writer may be at work any more; what the server still does by itself is waited for.
     """
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(_DUE):
         while await list_tasks(site, task_pb2.TaskFilter(statuses=[task_pb2.STATUS_DELAYED])):
             pass
     last = await site.create(queue="last-of-all")
     request = pb.WatchTasksRequest(resume_token=start, view=FULL_TASK)
     reading = await site.read(request, lambda seen: seen.revision >= last.revision)
-    truth = Truth(reading.changes)
-    faults = truth.faults(await list_tasks(site))
-    assert not faults, faults[:5]
-    return truth
+    return Truth(reading.changes, since), await list_tasks(site)
+
+
+async def swept(site: Site) -> tuple[str, int]:
+    """Delete every task; return the token and the revision of the store that is then empty.
+
+    No writer may be at work.
+    """
+    everything = pb.BatchCancelTasksRequest(filter=task_pb2.TaskFilter())
+    while tasks := await list_tasks(site):
+        await site.tasks.BatchCancelTasks(everything)
+        await asyncio.gather(*(site.delete(task.id) for task in tasks))
+    last = await site.create(queue="last-of-all")
+    await site.cancel(last.id)
+    await site.delete(last.id)
+    return await origin(site), last.revision + 2
 
 
 async def list_tasks(site: Site, wanted: task_pb2.TaskFilter | None = None) -> list[task_pb2.Task]:
@@ -170,7 +198,7 @@ async def list_tasks(site: Site, wanted: task_pb2.TaskFilter | None = None) -> l
     found: list[task_pb2.Task] = []
     request = pb.ListTasksRequest(page_size=1000, view=FULL_TASK, filter=wanted)
     while True:
-        page = await site.tasks.ListTasks(request)
+        page = await site.tasks.ListTasks(request, wait_for_ready=True)
         found += page.tasks
         request.page_token = page.next_page_token
         if not request.page_token:

@@ -2,105 +2,127 @@
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Awaitable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from watch.history import REFUSALS, History
 from watch.sites import Site
 
 from idstatus.v1 import runner_service_pb2 as runner_pb
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
 
-R = TypeVar("R")
-_REFUSED = (
-    grpc.StatusCode.FAILED_PRECONDITION,
-    grpc.StatusCode.NOT_FOUND,
-    grpc.StatusCode.ALREADY_EXISTS,
+_LOST = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.INTERNAL,  # a rule of the history speaks of it
 )
-_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
+# Of so many tasks a stubborn runner works for a while at one, and then forgets it.
+_FORGOTTEN = 6
+READS = ("GetIdStatus", "GetTask", "ListTasks")
+# How often a report is sent: now and then a runner does not know whether it has arrived.
+_REPORTS = (1, 1, 2)
 COLOURS = ("red", "green", "blue")
-
-
-class Ack(NamedTuple):
-    """A change that the server has acknowledged: the task and what it then was."""
-
-    id: str
-    revision: int
-    status: int
 
 
 class Workload:
     """Writes to some queues until each writer has done its steps.
 
-    With ``stubborn`` it bears a server that dies: it repeats its creations, with the
-    same request ids, until they are acknowledged. What was acknowledged is kept.
+    With ``stubborn`` it bears a server that dies or fails: it repeats its creations, with the
+    same request ids, until they are acknowledged; its leases are short, and some run out. All
+    that it was told is in the history.
     """
 
     def __init__(
-        self, site: Site, queues: tuple[str, ...], seed: int = 0, *, stubborn: bool = False
+        self,
+        site: Site,
+        queues: tuple[str, ...],
+        seed: int = 0,
+        *,
+        stubborn: bool = False,
+        history: History | None = None,
     ) -> None:
         self.site = site
         self.queues = queues
         self.stubborn = stubborn
-        self.acks: list[Ack] = []
-        self.deleted: set[str] = set()
-        self.claims: Counter[str] = Counter()
-        self.requests: list[str] = []
+        self.history = history or History()
+        self.acks = 0
         self.enough = asyncio.Event()
+        self._lease = Duration(seconds=1 if stubborn else 30)
         self._random = random.Random(seed)
         self._seed = seed
         self._ids: list[str] = []
+        self._claimed = 0
         self._writing = 0
 
     async def run(
-        self, steps: int, *, producers: int = 3, runners: int = 3, meddlers: int = 3
+        self,
+        steps: int,
+        *,
+        producers: int = 3,
+        runners: int = 3,
+        meddlers: int = 3,
+        askers: int = 2,
     ) -> None:
         """Let all writers do their steps, or stop early once there is ``enough``."""
-        writers = [self._produce] * producers + [self._work] * runners + [self._meddle] * meddlers
+        roles = (
+            ("producer", self._produce, producers),
+            ("runner", self._work, runners),
+            ("meddler", self._meddle, meddlers),
+            ("asker", self._ask, askers),
+        )
 
         async def write(step: Any) -> None:
             self._writing += 1
             for _ in range(steps):
-                if not self.enough.is_set():
-                    await step()
+                if self.enough.is_set():
+                    break
+                await step()
             self._writing -= 1
 
-        await asyncio.gather(*map(write, writers))
+        async with asyncio.TaskGroup() as group:
+            for role, step, count in roles:
+                for number in range(count):
+                    group.create_task(write(step), name=f"{role} {self._seed}.{number}")
 
     async def acknowledged(self, more: int) -> None:
-        """Return once so many more changes are acknowledged, or all writers are done."""
-        goal = len(self.acks) + more
-        while len(self.acks) < goal and not self.enough.is_set() and self._writing:
-            one = pb.ListTasksRequest(page_size=1)
-            await self._try(self.site.tasks.ListTasks(one, wait_for_ready=True))
+        """Return once so many more tasks were told of, or all writers are done."""
+        goal = self.acks + more
+        await asyncio.sleep(0)  # they may have to begin
+        while self.acks < goal and not self.enough.is_set() and self._writing:
+            await asyncio.sleep(0.001)
 
     # -- producers
 
     async def _produce(self) -> None:
         if self._random.random() < 0.2:
-            requests = [self._new_task() for _ in range(self._random.randint(2, 12))]
-            batch = pb.BatchCreateTasksRequest(requests=requests, request_id=self._request_id())
-            answer = await self._insist(lambda: self.site.tasks.BatchCreateTasks(batch))
+            request_id = self._request_id()
+            batch = pb.BatchCreateTasksRequest(
+                requests=[
+                    self._new_task(f"{request_id}.{number}")
+                    for number in range(self._random.randint(2, 12))
+                ],
+                request_id=request_id,
+            )
+            answer = await self._insist(batch)
             for task in answer.tasks if answer else ():
-                self._created(task)
+                self._ids.append(task.id)
         else:
-            request = self._new_task()
-            request.request_id = self._request_id()
-            request.labels["request"] = request.request_id
-            single = await self._insist(lambda: self.site.tasks.CreateTask(request))
+            request = self._new_task(self._request_id())
+            request.request_id = request.labels["request"]
+            single = await self._insist(request)
             if single:
-                self.requests.append(request.request_id)
-                self._created(single.task)
+                self._ids.append(single.task.id)
 
-    def _new_task(self) -> pb.CreateTaskRequest:
+    def _new_task(self, name: str) -> pb.CreateTaskRequest:
         luck = self._random
         request = pb.CreateTaskRequest(
             queue=luck.choice(self.queues),
             priority=luck.randint(0, 9),
-            labels={"colour": luck.choice(COLOURS)},
+            labels={"colour": luck.choice(COLOURS), "request": name},
             payload=luck.randbytes(luck.randint(0, 64)),
         )
         if luck.random() < 0.3:
@@ -113,10 +135,6 @@ class Workload:
     def _request_id(self) -> str:
         return f"{self.queues[0]}.{self._seed}.{self._random.getrandbits(64):x}"
 
-    def _created(self, task: task_pb2.Task) -> None:
-        self._ids.append(task.id)
-        self._note(task)
-
     # -- runners
 
     async def _work(self) -> None:
@@ -124,20 +142,24 @@ class Workload:
             queues=self.queues,
             max_tasks=self._random.randint(1, 8),
             wait=Duration(nanos=50_000_000),
+            lease_duration=self._lease,
         )
-        claims = await self._try(self.site.runners.ClaimTasks(claim))
+        claims = await self._try(claim)
         for claimed in claims.claims if claims else ():
-            self.claims[claimed.task.id] += 1
-            self._note(claimed.task)
             self._ids.append(claimed.task.id)
             await self._run(claimed)
 
     async def _run(self, claimed: runner_pb.Claim) -> None:
+        self._claimed += 1
         lease = runner_pb.Lease(id=claimed.task.id, lease_token=claimed.lease_token)
         for _ in range(self._random.randint(0, 2)):
-            lease.progress.fraction = self._random.random()
-            extend = runner_pb.ExtendLeasesRequest(leases=[lease])
-            await self._try(self.site.runners.ExtendLeases(extend))
+            if self._random.random() < 0.8:
+                lease.progress.fraction = self._random.random()
+            await self._extend(lease)
+        if self.stubborn and self._claimed % _FORGOTTEN == 0:
+            await asyncio.sleep(0.3)
+            await self._extend(lease)
+            return
         if self._random.random() < 0.2:
             await self._cancel(claimed.task.id)
         report = runner_pb.Report(id=claimed.task.id, lease_token=claimed.lease_token)
@@ -148,59 +170,72 @@ class Workload:
                 (task_pb2.REASON_KILLED, task_pb2.REASON_BAD_EXIT)
             )
         finish = runner_pb.FinishTasksRequest(reports=[report])
-        answer = await self._try(self.site.runners.FinishTasks(finish))
-        for result in answer.results if answer else ():
-            if result.HasField("id_status"):
-                self._note(result.id_status)
+        for _ in range(self._random.choice(_REPORTS)):
+            await self._try(finish)
+
+    async def _extend(self, lease: runner_pb.Lease) -> None:
+        await self._try(runner_pb.ExtendLeasesRequest(leases=[lease]))
 
     # -- meddlers
 
     async def _meddle(self) -> None:
-        if not self._ids:
-            await self._try(self.site.tasks.ListTasks(pb.ListTasksRequest()))
-            return
-        task_id = self._random.choice(self._ids[-40:])
         act = self._random.choice((self._cancel, self._retry, self._delete))
-        await act(task_id)
+        await act(self._any_id())
+
+    async def _ask(self) -> None:
+        one = self._any_id()
+        await self._try(
+            self._random.choice(
+                (
+                    pb.GetIdStatusRequest(id=one),
+                    pb.GetTaskRequest(id=one),
+                    pb.ListTasksRequest(page_size=10),
+                )
+            )
+        )
+
+    def _any_id(self) -> str:
+        """Return the id of one of the newest tasks; while there is none, one that never was."""
+        return self._random.choice(self._ids[-40:] or ["nobody"])
 
     async def _cancel(self, task_id: str) -> None:
-        answer = await self._try(self.site.tasks.CancelTask(pb.CancelTaskRequest(id=task_id)))
-        if answer:
-            self._note(answer.id_status)
+        await self._try(pb.CancelTaskRequest(id=task_id))
 
     async def _retry(self, task_id: str) -> None:
-        answer = await self._try(self.site.tasks.RetryTask(pb.RetryTaskRequest(id=task_id)))
+        answer = await self._try(pb.RetryTaskRequest(id=task_id))
         if answer:
-            self._created(answer.task)
+            self._ids.append(answer.task.id)
 
     async def _delete(self, task_id: str) -> None:
-        if await self._try(self.site.tasks.DeleteTask(pb.DeleteTaskRequest(id=task_id))):
-            self.deleted.add(task_id)
+        await self._try(pb.DeleteTaskRequest(id=task_id))
 
     # -- calls
 
-    def _note(self, said: task_pb2.Task | task_pb2.IdStatus) -> None:
-        self.acks.append(Ack(said.id, said.revision, said.status))
-
-    async def _insist(self, call: Any) -> Any:
+    async def _insist(self, request: Message) -> Any:
         """Repeat a call until it is answered; None if it was refused."""
         while True:
             try:
-                return await call()
+                return await self._call(request)
             except grpc.aio.AioRpcError as error:
-                if error.code() in _REFUSED:
+                if error.code() in REFUSALS:
                     return None
                 await self._bear(error)
 
-    async def _try(self, call: Awaitable[R]) -> R | None:
-        """Await one call; None if it was refused or the server is gone."""
+    async def _try(self, request: Message) -> Any:
+        """Make one call; None if it was refused or the server is gone."""
         try:
-            return await call
+            return await self._call(request)
         except grpc.aio.AioRpcError as error:
-            if error.code() in _REFUSED:
+            if error.code() in REFUSALS:
                 return None
             await self._bear(error)
             return None
+
+    async def _call(self, request: Message) -> Any:
+        operation = await self.history.call(self.site, request)
+        if operation.what not in READS:
+            self.acks += sum(1 for _ in operation.said())
+        return operation.answer
 
     async def _bear(self, error: grpc.aio.AioRpcError) -> None:
         """Wait for a server that is gone, or that cannot reach its store."""

@@ -1,0 +1,69 @@
+"""Each rule finds the fault that breaks it; the server that has none passes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from faults.broken import FAULTS, NO_FAULT
+from faults.trial import BrokenServer, not_caught, rules_broken_by, rules_broken_by_a_cut
+
+pytestmark = pytest.mark.sqlite
+
+BROKEN = {
+    "stale-read": {"Linearizable"},
+    "second-end": {"Linearizable", "Terminal"},
+    "lost-extension": {"Leased"},
+    "due-early": {"Timely"},
+    "forgotten-request": {"CreatedOnce"},
+    "lost-retry": {"Retried"},
+    "stray-cancel": {"Asked"},
+    "skipped-change": {"Reliable"},
+    "repeated-change": {"Unique"},
+    "disorder": {"Ordered"},
+    "split-pair": {"Atomic"},
+    "bookmark-ahead": {"Bookmarkable"},
+    "leaking-filter": {"Filterable"},
+    "filter-hides-the-last": {"Filterable"},
+    "resume-skips": {"Resumable"},
+}
+# These leave a store that is not sound, so each has one of its own.
+DAMAGING = {
+    "lost-fsync": {"Durable"},
+    "claim-without-guard": {"RunsOnce", "Exclusive", "Linearizable"},
+}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
+    """A server whose faults are switched on one after the other."""
+    server = BrokenServer(tmp_path_factory.mktemp("broken")).start()
+    yield server
+    server.kill()
+
+
+def test_each_fault_has_its_rules() -> None:
+    assert {**BROKEN, **DAMAGING}.keys() == FAULTS.keys()
+
+
+async def test_a_server_without_a_fault_passes(shared: BrokenServer) -> None:
+    assert await rules_broken_by(shared, NO_FAULT) == set()
+
+
+@pytest.mark.parametrize(("fault", "rules"), BROKEN.items())
+async def test_a_fault_is_caught(shared: BrokenServer, fault: str, rules: set[str]) -> None:
+    assert await not_caught(shared, fault, rules) == set()
+
+
+async def test_a_claim_without_its_guard_is_caught(tmp_path: Path) -> None:
+    fault = "claim-without-guard"
+    server = BrokenServer(tmp_path).start()
+    left = await not_caught(server, fault, DAMAGING[fault])
+    server.kill()
+    assert left == set()
+
+
+async def test_a_lost_fsync_is_caught(tmp_path: Path) -> None:
+    server = BrokenServer(tmp_path, "lost-fsync")
+    broken = await rules_broken_by_a_cut(server, lambda: None)
+    server.kill()
+    assert broken >= DAMAGING["lost-fsync"]
