@@ -1,3 +1,4 @@
+# ruff: noqa: S608  # all SQL here is the tests' own
 """A small store in which everything has happened, and ways to break it."""
 
 import sqlite3
@@ -5,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
 import asyncpg
+import msgspec
 
 from idstatus_server.check import Breach, audit
 from idstatus_server.engine import Ledger
@@ -25,10 +27,18 @@ from idstatus_server.lifecycle import Reason, Status
 from idstatus_server.limits import SECOND
 from idstatus_server.model import Outcome, RetryPolicy, Task
 from idstatus_server.store.base import Store
+from idstatus_server.store.rows import document
 from idstatus_server.stores import open_snapshot, open_store, sqlite_path
 
 HOUR = 3600 * SECOND  # longer than any test
 DONE = Outcome(status=Status.SUCCESS)
+_DOCUMENTS = (
+    ("tasks", "doc"),
+    ("log", "before"),
+    ("log", "after"),
+    ("queues", "doc"),
+    ("requests", "answer"),
+)
 FAILED = Outcome(status=Status.ERROR, reason=Reason.BAD_EXIT)
 
 
@@ -114,6 +124,29 @@ async def execute(url: str, *statements: str) -> None:
     for statement in statements:
         assert not (await db.execute(statement)).endswith(" 0"), statement
     await db.close()
+
+
+async def seal(url: str) -> None:
+    """Give every document its checksum anew, as if the server had written it so."""
+    path = sqlite_path(url)
+    if path:
+        with closing(sqlite3.connect(path)) as file, file:
+            file.create_function("sealed", 1, _sealed)
+            for table, column in _DOCUMENTS:
+                file.execute(f"UPDATE {table} SET {column} = sealed({column})")
+        return
+    db = await asyncpg.connect(url)
+    await db.execute("SET search_path = idstatus")
+    for table, column in _DOCUMENTS:
+        for (doc,) in await db.fetch(f"SELECT DISTINCT {column} FROM {table}"):
+            sql = f"UPDATE {table} SET {column} = $1 WHERE {column} = $2"
+            await db.execute(sql, _sealed(doc), doc)
+    await db.close()
+
+
+def _sealed(doc: str | None) -> str | None:
+    head, seal, _ = (doc or "").rpartition(',"crc":')
+    return document(msgspec.json.decode(head + "}")) if seal else doc
 
 
 async def breaches(url: str) -> list[Breach]:

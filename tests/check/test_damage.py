@@ -303,6 +303,22 @@ DOCUMENTS: dict[str, tuple[str, Callable[[Api], Awaitable[Any]]]] = {
         "UPDATE tasks SET doc = replace(doc, '\"status\":4', '\"status\":9') WHERE id = 'done'",
         lambda api: api.status("done"),
     ),
+    "a task with another label": (
+        "UPDATE tasks SET doc = replace(doc, 'red', 'rod') WHERE id = 'held'",
+        lambda api: api.get("held"),
+    ),
+    "a payload": (
+        "UPDATE payloads SET data = substr(data, 2)",
+        lambda api: api.get("held", view=m.TASK_VIEW_FULL),
+    ),
+    "a result": (
+        "UPDATE results SET data = substr(data, 2)",
+        lambda api: api.get("done", view=m.TASK_VIEW_FULL),
+    ),
+    "a payload that is handed out": (
+        "UPDATE payloads SET data = substr(data, 2)",
+        lambda api: api.claim("held"),
+    ),
     "a listed task": ("UPDATE tasks SET doc = '' WHERE id = 'held'", lambda api: api.every()),
     "a task that is claimed": (
         "UPDATE tasks SET doc = 'null' WHERE id = 'held'",

@@ -2,7 +2,7 @@
 """Each rule of ``check``: a store that is broken in just that way, and the breach is named."""
 
 import pytest
-from check.scene import breaches, execute, play
+from check.scene import breaches, execute, play, seal
 
 from idstatus_server.check.audit import PARTS, check_file
 from idstatus_server.check.history import ENTRY_RULES
@@ -145,6 +145,12 @@ CASES: list[tuple[str, str, str]] = [
     (READ, "revision 2", "UPDATE log SET after = '{\"id\": 3}' WHERE revision = 2"),
     (READ, "revision 2", "UPDATE log SET kind = 7 WHERE revision = 2"),
     (READ, "queue held", "UPDATE queues SET doc = '[]' WHERE name = 'held'"),
+    (READ, "queue held", "UPDATE queues SET doc = replace(doc, 'held', 'hold')"),
+    (READ, "task held", in_task("red", "rod", "held")),
+    (READ, "revision 3", in_log("before", "red", "rod", "done")),
+    (READ, "revision 3", in_log("after", "red", "rod", "done")),
+    (READ, "payload 1", "UPDATE payloads SET data = substr(data, 2) WHERE seq = 1"),
+    (READ, "result 1", "UPDATE results SET data = substr(data, 2) WHERE seq = 1"),
     (READ, "request request-of-held", "UPDATE requests SET answer = 'so'"),
     (READ, "check_log", "DELETE FROM head"),
 ]
@@ -155,6 +161,8 @@ async def test_a_breach_is_named(url: str, rule: str, where: str, damage: str) -
     await play(url)
     assert await breaches(url) == []
     await execute(url, *damage.split("; "))
+    if rule != READ:
+        await seal(url)  # a bug wrote it so, and no disk has lost it
     found = await breaches(url)
     named = [breach for breach in found if breach.rule == rule and where in breach.where]
     assert named, "\n".join(map(str, found))
@@ -163,6 +171,6 @@ async def test_a_breach_is_named(url: str, rule: str, where: str, damage: str) -
 
 def test_each_rule_has_its_case() -> None:
     rules = (*STEP_RULES, *END_RULES, *ENTRY_RULES, *STANDING_RULES, *LINK_RULES, *TABLE_RULES)
-    names = {rule.__name__ for rule in rules} - {"settings_and_answers_can_be_read"}
+    names = {rule.__name__ for rule in rules} - {"the_rest_can_be_read"}
     assert names | {"deleted_ids_stay_used", READ} == {rule for rule, _, _ in CASES}
     assert check_file in PARTS  # its case is a file that is damaged: test_damage.py

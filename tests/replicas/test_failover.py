@@ -1,12 +1,15 @@
 """The primary dies and its standby takes its place; the servers stay."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 import grpc
 import pytest
+from check.tools import check
 from faults.storm import Storm
-from postgres_pair import PostgresPair
+from postgres_pair import LOCAL, PostgresPair
 from replicas.insisting import insist
+from waiting import until
 from watch.sites import Site
 from watch.truth import origin
 
@@ -44,3 +47,13 @@ async def test_what_the_standby_does_not_have_is_neither_acknowledged_nor_shown(
     made = await insist(writer, **request)
     listed = await reader.tasks.ListTasks(pb.ListTasksRequest())
     assert [task.id for task in listed.tasks] == [made.id]
+
+
+async def test_a_standby_can_be_checked(pair: PostgresPair, store: str, sites: list[Site]) -> None:
+    await sites[0].cancel(*(task.id for task in await sites[0].create_many(5, queue="q")))
+    until(pair.is_even)
+    database = urlsplit(store).path
+    standby = f"postgresql://postgres@{LOCAL}:{pair.standby.port}{database}"
+    said = await asyncio.to_thread(check, standby)
+    assert (said.status, said.err) == (0, [])
+    assert "10 changes" in said.out[-1]

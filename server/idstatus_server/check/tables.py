@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from idstatus_server.check.breach import Breach, rule, unreadable
 from idstatus_server.errors import StoreDamagedError
 from idstatus_server.store.base import Snapshot
-from idstatus_server.store.rows import read_answer, read_queue
+from idstatus_server.store.rows import read_answer, read_body, read_queue
 
 _COUNTS = """
 SELECT queue, status, sum(counted), sum(there) FROM (
@@ -25,6 +25,7 @@ _STRAY = """
 SELECT t.queue FROM (SELECT DISTINCT queue FROM tasks) AS t LEFT JOIN queues AS q
   ON q.name = t.queue WHERE q.name IS NULL ORDER BY t.queue"""
 _QUEUES = "SELECT name, doc FROM queues ORDER BY name"
+_BODIES = "SELECT seq, data FROM {table} ORDER BY seq"
 _REQUESTS = "SELECT request_id, answer FROM requests ORDER BY number"
 
 
@@ -64,15 +65,17 @@ async def queues_of_tasks_are_known(snapshot: Snapshot) -> AsyncIterator[tuple[s
         yield f"queue {queue}", "it has tasks, but no settings"
 
 
-async def settings_and_answers_can_be_read(snapshot: Snapshot) -> AsyncIterator[Breach]:
-    """The documents of queues and of remembered requests are whole."""
+async def the_rest_can_be_read(snapshot: Snapshot) -> AsyncIterator[Breach]:
+    """Queues, remembered requests, payloads and results are as they were written."""
     for what, sql, read in (
         ("queue", _QUEUES, read_queue),
         ("request", _REQUESTS, read_answer),
+        ("payload", _BODIES.replace("{table}", "payloads"), read_body),
+        ("result", _BODIES.replace("{table}", "results"), read_body),
     ):
-        async for key, document in snapshot.rows(sql):
+        async for key, stored in snapshot.rows(sql):
             try:
-                read(document)
+                read(stored)
             except StoreDamagedError as error:
                 yield unreadable(f"{what} {key}", error)
 
@@ -83,5 +86,5 @@ TABLE_RULES = (
     payloads_and_results_have_tasks,
     unique_keys_are_held_once,
     queues_of_tasks_are_known,
-    settings_and_answers_can_be_read,
+    the_rest_can_be_read,
 )

@@ -1,8 +1,13 @@
-"""How tasks, changes and queues lie in rows: the same in every database."""
+"""How tasks, changes and queues lie in rows: the same in every database.
+
+SQLite has no checksums of its pages, so every document and every body has its own (CRC-32): what is
+not as it was written is damage, and never told as the truth.
+"""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
+from zlib import crc32
 
 import msgspec
 
@@ -13,17 +18,19 @@ from idstatus_server.errors import (
 )
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Answer, Change, Kind, Mark, Queue, QueueState, Task
+from idstatus_server.store.base import Bodies
 
 # Rows of the log that one page of the past looks at, about: some milliseconds of a database's time.
 LOOK_AT = 5000
 _KINDS = frozenset(Kind)
+_SEAL, _CRC = ',"crc":', 4
 
 T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 
 
 def _reader(kind: type[T], name: str) -> Callable[[str], T]:
-    """Return what reads documents of a kind, or tells the damage by its name."""
+    """Return what reads JSON of a kind, or tells the damage by its name."""
     decode = msgspec.json.Decoder(kind).decode
 
     def read(text: str) -> T:
@@ -36,15 +43,50 @@ def _reader(kind: type[T], name: str) -> Callable[[str], T]:
     return read
 
 
-read_task = _reader(Task, "a task")
-read_queue = _reader(Queue, "a queue")
-read_answer = _reader(Answer, "the answer to a request")
+def _document_reader(kind: type[T], name: str) -> Callable[[str], T]:
+    """Return what reads documents of a kind, or tells the damage by its name."""
+    read = _reader(kind, name)
+
+    def read_sealed(stored: str) -> T:
+        begin, seal, crc = str(stored).rpartition(_SEAL)
+        text = begin + "}"
+        if seal and crc != f"{crc32(text.encode())}}}":
+            raise StoreDamagedError(f"{name} is not as it was written: {stored[:60]!r}")
+        if not seal:
+            raise StoreDamagedError(f"{name} cannot be read: {str(stored)[:60]!r}")
+        return read(text)
+
+    return read_sealed
+
+
+read_task = _document_reader(Task, "a task")
+read_queue = _document_reader(Queue, "a queue")
+read_answer = _document_reader(Answer, "the answer to a request")
 _read_counts = _reader(dict[Status, int], "the counts of a queue")
 
 
 def document(value: object) -> str:
-    """Return a value as the JSON text that is stored."""
-    return _encoder.encode(value).decode()
+    """Return a value as the JSON text that is stored; its last member is its checksum."""
+    text = _encoder.encode(value)
+    return f"{text[:-1].decode()}{_SEAL}{crc32(text)}}}"
+
+
+def body_columns(bodies: Mapping[int, bytes]) -> list[tuple[int, bytes]]:
+    """Return the columns of payloads or results, given by ``seq``: each with its checksum."""
+    return [(seq, data + crc32(data).to_bytes(_CRC)) for seq, data in bodies.items()]
+
+
+def read_body(stored: bytes) -> bytes:
+    """Return a payload or a result, empty if there is none."""
+    data = stored[:-_CRC]
+    if stored and stored[-_CRC:] != crc32(data).to_bytes(_CRC):
+        raise StoreDamagedError(f"a payload or a result is not as it was written: {data[:60]!r}")
+    return data
+
+
+def read_bodies(payload: bytes, result: bytes) -> Bodies:
+    """Return what a row holds of both."""
+    return Bodies(read_body(payload), read_body(result))
 
 
 def read_change(row: tuple[Any, ...]) -> Change:

@@ -34,7 +34,7 @@ from idstatus_server.store.postgres.opening import migrate
 from idstatus_server.store.postgres.pool import Pool
 from idstatus_server.store.postgres.trouble import translated
 from idstatus_server.store.postgres.writing import PostgresTransaction
-from idstatus_server.store.rows import read_task
+from idstatus_server.store.rows import read_bodies, read_task
 
 _log = logging.getLogger(__name__)
 
@@ -251,11 +251,11 @@ class PostgresStore:
 
     async def _load_whole_tasks(self, ids: Sequence[str]) -> dict[str, tuple[Task, Bodies]]:
         rows = await self._rows(_WHOLE_TASKS, ids)
-        return {task_id: (read_task(doc), Bodies(*bodies)) for task_id, doc, *bodies in rows}
+        return {task_id: (read_task(doc), read_bodies(*bodies)) for task_id, doc, *bodies in rows}
 
     async def _load_bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
         rows = await self._rows(_BODIES, seqs)
-        return {seq: Bodies(payload, result) for seq, payload, result in rows if payload or result}
+        return {seq: read_bodies(*bodies) for seq, *bodies in rows if any(bodies)}
 
     async def _load_head(self, asked: Sequence[str]) -> dict[str, Head]:
         ((revision, time, oldest),) = await self._rows(_HEAD)

@@ -8,6 +8,7 @@ from idstatus_server.model import Change, Mark, Task
 from idstatus_server.store.base import Loaded, Needs, Remembered, Writes
 from idstatus_server.store.postgres.statement import Statement
 from idstatus_server.store.rows import (
+    body_columns,
     change_columns,
     count_changes,
     document,
@@ -163,8 +164,8 @@ class PostgresTransaction:
         statements = [Statement()]
         write = statements[-1].add_rows
         write(_UPDATE_TASKS, [task_columns(task) for task in settled.old])
-        write(_INSERT_PAYLOADS, writes.payloads.items())
-        write(_INSERT_RESULTS, writes.results.items())
+        write(_INSERT_PAYLOADS, body_columns(writes.payloads))
+        write(_INSERT_RESULTS, body_columns(writes.results))
         # A new task may take the unique key that an old one frees, or a payload written above.
         if settled.new and (settled.old or writes.copies):
             statements.append(Statement())

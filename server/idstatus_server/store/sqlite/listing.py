@@ -1,5 +1,6 @@
 """Lists of tasks, as they stand and as they stood, and of queues."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 
@@ -8,7 +9,7 @@ from idstatus_server.lifecycle import Status
 from idstatus_server.model import Filter, Mark, QueueState, Task
 from idstatus_server.store import rows
 from idstatus_server.store.base import Page
-from idstatus_server.store.rows import document, read_queue_state, read_task
+from idstatus_server.store.rows import read_queue_state, read_task
 
 _PAST_ALL = 1 << 62
 # Of each pair of queue and status that has tasks the next one, from an index. A page never needs
@@ -88,8 +89,8 @@ def find(db: sqlite3.Connection, wanted: Filter, page: Page, last: int = _PAST_A
         bounds["root"] = wanted.root_id
     elif wanted.queues or wanted.statuses:
         sql = _BY_PAIR
-        bounds["queues"] = document(wanted.queues)
-        bounds["statuses"] = document(wanted.statuses or list(Status))
+        bounds["queues"] = json.dumps(list(wanted.queues))
+        bounds["statuses"] = json.dumps(list(wanted.statuses or Status))
     else:
         sql = _ALL
     sql = sql.format(

@@ -20,7 +20,7 @@ from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Mark, QueueState, Task
 from idstatus_server.store.base import Bodies, Clock, Head, Page, Wake
-from idstatus_server.store.rows import read_change, read_task
+from idstatus_server.store.rows import read_bodies, read_change, read_task
 from idstatus_server.store.sqlite import duties, listing, opening
 from idstatus_server.store.sqlite.disk import Disk
 from idstatus_server.store.sqlite.known import Known
@@ -193,7 +193,7 @@ class SqliteStore:
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
         """Return payloads and results by ``Task.seq``."""
         rows = self._read(_BODIES, json.dumps(seqs))
-        return {seq: Bodies(payload, result) for seq, payload, result in rows}
+        return {seq: read_bodies(*bodies) for seq, *bodies in rows}
 
     async def find(self, wanted: Filter, page: Page) -> list[Task]:
         """Return the next tasks that may match."""

@@ -7,6 +7,7 @@ from idstatus_server.model import Mark, Queue, Task
 from idstatus_server.store.base import Loaded, Needs, Remembered, Writes
 from idstatus_server.store.rows import (
     Settled,
+    body_columns,
     change_columns,
     count_changes,
     document,
@@ -100,9 +101,9 @@ class SqliteTransaction:
     async def commit(self, writes: Writes) -> None:
         """Write it all and put it on disk."""
         # Bodies go first: a retry takes its payload from a task that may go in the same commit.
-        self._many("INSERT INTO payloads VALUES (?, ?)", writes.payloads.items())
+        self._many("INSERT INTO payloads VALUES (?, ?)", body_columns(writes.payloads))
         self._many(_COPY_PAYLOAD, writes.copies.items())
-        self._many("INSERT INTO results VALUES (?, ?)", writes.results.items())
+        self._many("INSERT INTO results VALUES (?, ?)", body_columns(writes.results))
         settled = settle(writes.changes, writes.saved)
         self._write_tasks(settled)
         self._many(_INSERT_CHANGE, (change_columns(c, writes.time) for c in writes.changes))
