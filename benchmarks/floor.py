@@ -22,7 +22,7 @@ SERVICE = "idstatus.bench.Floor"
 ANSWER, BURST, STREAM = (f"/{SERVICE}/{name}" for name in ("Answer", "Burst", "Stream"))
 SIZE = struct.Struct("!L")
 STAMP = struct.Struct("!Q")
-_ACCEPT_TIMEOUT = 10
+_ACCEPT_TIMEOUT = 30
 _MAX_MESSAGE_BYTES = 16 << 20
 Context = grpc.aio.ServicerContext[Any, Any]
 

@@ -244,7 +244,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     add(
         "accept-timeout",
         _whole_seconds,
-        "10s",
+        "30s",
         "When a call that the server has had no time to begin is dropped.",
     )
     add("slow-watcher-timeout", span, "30s", "When a watcher that takes nothing is ended.")
