@@ -87,6 +87,8 @@ class Conductor:
     async def _strike(self, trouble: Trouble) -> None:
         await self._scene.storm.acknowledged(self._luck.randint(*_WORK))
         self.struck[trouble.name] += 1
-        await trouble.do(self._scene)
-        await asyncio.sleep(self._luck.uniform(*_LASTS))
-        await trouble.undo(self._scene)
+        try:
+            await trouble.do(self._scene)
+            await asyncio.sleep(self._luck.uniform(*_LASTS))
+        finally:
+            await trouble.undo(self._scene)

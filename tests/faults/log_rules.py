@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from watch.history import History
+from watch.history import History, claims
 from watch.truth import DELETED, TRANSITION, Entry, Truth, Violation
 
 from idstatus.v1 import runner_service_pb2 as runner_pb
@@ -108,11 +108,10 @@ def _wish_behind(entry: Entry) -> str:
 
 def _leases_told(history: History) -> Iterator[tuple[str, int]]:
     """Return until when runners were told that they hold their tasks, in microseconds."""
+    for _, claim in claims(history):
+        yield claim.task.id, claim.lease_expire_time.ToMicroseconds()
     for operation in history.operations:
-        if operation.what == "ClaimTasks" and operation.answer:
-            for claim in operation.answer.claims:
-                yield claim.task.id, claim.lease_expire_time.ToMicroseconds()
-        elif operation.what == "ExtendLeases" and operation.answer:
+        if operation.what == "ExtendLeases" and operation.answer:
             for result in operation.answer.results:
                 if result.state == runner_pb.LeaseResult.STATE_EXTENDED:
                     yield result.id, result.lease_expire_time.ToMicroseconds()

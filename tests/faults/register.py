@@ -146,11 +146,11 @@ def deleted(refusal: str, before: State) -> State | None:
     return _GONE if before.terminal else None
 
 
-def read(said: Said | None, before: State) -> State | None:
+def read(said: Said | None, refusal: str, before: State) -> State | None:
     """Return the state that was read, or that nothing was found."""
     if said:
         return before.agrees(said)
-    return None if before.status else before
+    return None if before.status or refusal != "TASK_NOT_FOUND" else before
 
 
 def extended(
@@ -258,9 +258,9 @@ def _delete(operation: Operation) -> Taken:
 
 def _read(operation: Operation) -> Taken:
     for said in operation.said():
-        yield said.id, partial(read, said), said.revision
+        yield said.id, partial(read, said, ""), said.revision
     if operation.refusal:
-        yield operation.request.id, partial(read, None), 0
+        yield operation.request.id, partial(read, None, operation.refusal), 0
 
 
 def _extend(operation: Operation) -> Taken:

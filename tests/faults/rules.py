@@ -7,16 +7,15 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 from faults.log_rules import LOG_RULES
 from faults.register import LOST, Step, by_itself, steps, untold_claim, untold_creation
+from faults.request_rules import REQUEST_RULES
 from faults.search import can_be_ordered
 from watch.checker import same
-from watch.history import History, Operation
+from watch.history import History, Operation, claims
 from watch.truth import DELETED, TRANSITION, Truth, Violation
 
-from idstatus.v1 import runner_service_pb2 as runner_pb
 from idstatus.v1 import task_pb2
 
 Breaches = Iterator[Violation]
@@ -82,13 +81,25 @@ def exclusive(history: History, truth: Truth) -> Breaches:
 
 def created_once(history: History, truth: Truth) -> Breaches:
     """A creation that was repeated with its request id has made one task."""
-    told = (
-        task.labels["request"]
-        for operation in history.operations
-        for task in (operation.said() if operation.what in CREATIONS else ())
+    told: dict[str, tuple[str, ...]] = {}
+    for operation in answered_creations(history):
+        made = tuple(task.id for task in operation.said())
+        if told.setdefault(operation.request_id, made) != made:
+            yield Violation("CreatedOnce", f"a repeat of {operation.request_id} has made others")
+    labels = (
+        str(task.labels["request"])
+        for operation in answered_creations(history)
+        for task in operation.said()
         if isinstance(task, task_pb2.Task)
     )
-    return made_otherwise(told, truth)
+    yield from made_otherwise(labels, truth)
+
+
+def answered_creations(history: History) -> Iterator[Operation]:
+    """Return those operations."""
+    for operation in history.operations:
+        if operation.what in CREATIONS and operation.answer is not None:
+            yield operation
 
 
 def made_otherwise(told: Iterable[str], truth: Truth) -> Breaches:
@@ -110,7 +121,16 @@ def explained(history: History, _: Truth) -> Breaches:
             yield Violation("Explained", f"{operation.what} of {operation.who}: {operation.error}")
 
 
-RULES = (linearizable, durable, runs_once, exclusive, created_once, explained, *LOG_RULES)
+RULES = (
+    linearizable,
+    durable,
+    runs_once,
+    exclusive,
+    created_once,
+    explained,
+    *LOG_RULES,
+    *REQUEST_RULES,
+)
 
 
 def created_together(history: History) -> Iterator[frozenset[int]]:
@@ -120,29 +140,21 @@ def created_together(history: History) -> Iterator[frozenset[int]]:
             yield frozenset(task.revision for task in operation.said())
 
 
-class _Lease(NamedTuple):
-    operation: Operation
-    claim: runner_pb.Claim
-
-
-def claims(history: History) -> Iterator[_Lease]:
-    """Return every task that was handed out, and by which operation."""
-    for operation in history.operations:
-        if operation.what == "ClaimTasks" and operation.answer is not None:
-            for claim in operation.answer.claims:
-                yield _Lease(operation, claim)
-
-
 def by_task(history: History) -> dict[str, list[Step]]:
     """Return the steps of each task: those of operations, and those that nobody was told of."""
     found: dict[str, list[Step]] = defaultdict(list)
     born: set[str] = set()
     first_try: dict[str, float] = {}
+    answered: set[str] = set()
     lost_claims = []
     for operation in history.operations:
         begun = operation.invoked
         if operation.request_id:  # a repeat may be answered with what the first try did
             begun = first_try.setdefault(operation.request_id, begun)
+        if operation.request_id and operation.answer is not None:
+            if operation.request_id in answered:  # what it is told again, it did not do
+                continue
+            answered.add(operation.request_id)
         for task_id, apply, revision in steps(operation):
             found[task_id].append(Step(apply, begun, operation.returned, revision))
         if operation.what in (*CREATIONS, "RetryTask"):

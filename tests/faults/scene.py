@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
+from check.scene import breaches
 from faults.storm import QUEUES, Storm
 from postgres_server import PostgresServer
 from replicas.proxy import Proxy
@@ -188,4 +189,5 @@ class Scene:
         """End the work, and return every promise that was broken."""
         await asyncio.to_thread(self.runner.kill)
         await self.storm.calm()
-        return await self.storm.verdict()
+        broken = await self.storm.verdict()
+        return broken + [Violation("Sound", str(one)) for one in await breaches(self.server.store)]

@@ -10,7 +10,7 @@ from faults.survivor import Survivor
 from watch.following import request_for
 from watch.history import History
 from watch.sites import Site
-from watch.truth import Violation, list_tasks, read_log
+from watch.truth import Truth, Violation, list_tasks, read_log
 from watch.workload import Workload
 
 from idstatus.v1 import task_pb2
@@ -31,12 +31,17 @@ WATCHES = (
     (task_pb2.TaskFilter(labels={"colour": "red"}), 0, 0.0),
 )
 
+JOINING = WATCHES[3:6]
+
 
 class Storm:
     """Writers at each of the servers, and watches that hop from one to another.
 
-    ``start`` is the token of the store while it was empty, and ``since`` the revision.
+    ``start`` is the token of the store while it was empty, and ``since`` the revision. ``truth`` is
+    there once there is a verdict.
     """
+
+    truth: Truth
 
     def __init__(self, sites: Sequence[Site], start: str, seed: int, since: int = 0) -> None:
         self.history = History()
@@ -52,11 +57,18 @@ class Storm:
         self._sites = sites
         self._start = start, since
         self._working = [asyncio.create_task(work.run(10_000)) for work in self.works]
+        self._joined = False
 
     async def acknowledged(self, more: int, *numbers: int) -> None:
         """Return once so many more changes are acknowledged at each server, or at each of these."""
         works = [self.works[number] for number in numbers] or self.works
         await asyncio.gather(*(work.acknowledged(more) for work in works))
+        if not self._joined:  # watches that begin amid the work have a state to begin with
+            self._joined = True
+            self.watches += [
+                Survivor(self._sites, request_for(wanted), hops, pause)
+                for wanted, hops, pause in JOINING
+            ]
 
     async def calm(self) -> None:
         """End the work, and wait until the server has given up the tasks that were forgotten."""
@@ -70,7 +82,8 @@ class Storm:
 
     async def verdict(self) -> list[Violation]:
         """Return every promise that was broken, once the work has ended."""
-        truth, kept = await read_log(self._sites[0], *self._start)
+        self.truth, kept = await read_log(self._sites[0], *self._start)
+        truth = self.truth
         found = [*truth.faults(kept), *check_history(self.history, truth)]
         units = list(created_together(self.history))
         finished = (watch.finish(truth, units) for watch in self.watches)

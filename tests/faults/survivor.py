@@ -49,7 +49,11 @@ class Survivor:
         """
         self._goal.set(truth)
         self._pause = 0.0
-        await self._job
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._job
+        except TimeoutError:
+            return [Violation("Reliable", f"the end has not come after {_PATIENCE:g} s")]
         if self._refusal:
             return [Violation("Resumable", self._refusal)]
         watched = Watched(

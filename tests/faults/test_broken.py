@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults.broken import FAULTS, NO_FAULT
-from faults.trial import BrokenServer, not_caught, rules_broken_by, rules_broken_by_a_cut
+from faults.broken import FAULTS
+from faults.trial import BrokenServer, not_caught, rules_broken_by_a_cut, unseen_without_a_fault
 
 pytestmark = pytest.mark.sqlite
 
@@ -45,8 +45,11 @@ def test_each_fault_has_its_rules() -> None:
     assert {**BROKEN, **DAMAGING}.keys() == FAULTS.keys()
 
 
-async def test_a_server_without_a_fault_passes(shared: BrokenServer) -> None:
-    assert await rules_broken_by(shared, NO_FAULT) == set()
+async def test_a_server_without_a_fault_passes_and_everything_happens(tmp_path: Path) -> None:
+    server = BrokenServer(tmp_path).start()
+    unseen = await unseen_without_a_fault(server)
+    server.kill()
+    assert unseen == set()
 
 
 @pytest.mark.parametrize(("fault", "rules"), BROKEN.items())

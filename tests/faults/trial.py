@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from faults.broken import NO_FAULT
+from faults.events import EVENTS, events
 from faults.storm import Storm
 from waiting import until
 from watch.sites import Site
@@ -15,7 +16,7 @@ from watch.truth import origin, swept
 from harness import ServerProcess
 
 # Tasks told of in a storm, and storms in which a fault that shows seldom must be caught.
-WORK, STORMS = 60, 5
+WORK, LONG_WORK, STORMS = 60, 400, 5
 _BROKEN = Path(__file__).with_name("broken.py")
 
 
@@ -38,6 +39,25 @@ class BrokenServer(ServerProcess):
         self._told.write_text(fault)
         self.signal(signal.SIGUSR1)
         until(lambda: not self._told.exists())
+
+
+async def unseen_without_a_fault(server: BrokenServer) -> set[str]:
+    """Let storms rage at a server without a fault; return what has not happened in any.
+
+    It breaks no rule, and answers every call.
+    """
+    left = set(EVENTS)
+    for _ in range(STORMS):
+        if not left:
+            break
+        async with Site(server.address) as site:
+            start, since = await swept(site)
+            storm = Storm([site], start, since, since)
+            await storm.acknowledged(LONG_WORK)
+            await storm.settle()
+        assert [one.error for one in storm.history.operations if not one.is_known] == []
+        left -= events(storm.history, storm.truth)
+    return left
 
 
 async def rules_broken_by(server: BrokenServer, fault: str) -> set[str]:

@@ -264,11 +264,10 @@ def _stitched(segments: Sequence[Messages]) -> tuple[list[pb.WatchTasksResponse]
 
 def settled(messages: Messages) -> list[pb.WatchTasksResponse]:
     """Return the messages up to the one that brought the last token."""
-    last = messages[-1].resume_token if messages else ""
-    for i, message in enumerate(messages):
-        if message.resume_token == last:
-            return list(messages[: i + 1])
-    return []
+    kept = list(messages)
+    while len(kept) > 1 and kept[-2].resume_token == kept[-1].resume_token:
+        kept.pop()
+    return kept
 
 
 def same(said: Said, task: task_pb2.Task) -> bool:

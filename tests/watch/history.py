@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
@@ -151,6 +151,21 @@ class History:
         if self._file:
             self._file.write(operation.line(number))
             self._file.flush()
+
+
+class Lease(NamedTuple):
+    """A task that was handed out, and by which operation."""
+
+    operation: Operation
+    claim: runner_service_pb2.Claim
+
+
+def claims(history: History) -> Iterator[Lease]:
+    """Return every task that was handed out in an answer."""
+    for operation in history.operations:
+        if operation.what == "ClaimTasks" and operation.answer is not None:
+            for claim in operation.answer.claims:
+                yield Lease(operation, claim)
 
 
 def _read(record: dict[str, Any]) -> Operation:

@@ -16,6 +16,7 @@ UPDATE = pb.TaskChange.TYPE_UPDATE
 DELETED = pb.TaskChange.TYPE_DELETED
 # Within so many seconds all that was delayed must be due, also where the clock was set back.
 _DUE = 30.0
+_AT_ONCE = 200
 Said = task_pb2.Task | task_pb2.IdStatus
 TERMINAL = (task_pb2.STATUS_SUCCESS, task_pb2.STATUS_ERROR, task_pb2.STATUS_CANCELLED)
 
@@ -115,9 +116,10 @@ class Truth:
             if linked and follower and follower.task.id == entry.task.retried_by:
                 yield frozenset((entry.revision, follower.revision))
 
-    def faults(self, kept: Sequence[task_pb2.Task] = ()) -> list[Violation]:
-        """Check the truth against itself, and against tasks as they are now kept."""
-        return [*self._holes(), *self._leaps(), *self._forgotten(kept)]
+    def faults(self, kept: Sequence[task_pb2.Task] | None = None) -> list[Violation]:
+        """Check the truth against itself, and against all tasks as they are now kept."""
+        found = [*self._holes(), *self._leaps()]
+        return found if kept is None else [*found, *self._forgotten(kept)]
 
     def _holes(self) -> Iterator[Violation]:
         for due, entry in enumerate(self.entries, start=self.since + 1):
@@ -128,7 +130,7 @@ class Truth:
     def _leaps(self) -> Iterator[Violation]:
         for entry in self.entries:
             steps = entry.task.transitions
-            if entry.type == TRANSITION and steps[-1].revision != entry.revision:
+            if entry.type == TRANSITION and _step(steps[-1]) != _step_of(entry):
                 yield Violation("Reliable", f"transition {entry.revision} is not its task's last")
             before = entry.before.transitions if entry.before else []
             grown = len(steps) - len(before)
@@ -140,12 +142,24 @@ class Truth:
     def _forgotten(self, kept: Sequence[task_pb2.Task]) -> Iterator[Violation]:
         state = self.state_at(self.head)
         since = {task.id for task in kept if task.revision > self.head}  # a lease ran out
-        if kept and {task.id for task in kept} - since != state.keys() - since:
+        if sorted(task.id for task in kept if task.id not in since) != sorted(state.keys() - since):
             yield Violation("Reliable", "the tasks that are there are not those of the log")
         for task in kept:
             known = task.id in state and task.id not in since
             if known and state[task.id].task.transitions != task.transitions:
                 yield Violation("Reliable", f"{task.id} has other transitions than the log")
+
+
+def _step(step: task_pb2.Transition) -> tuple[object, ...]:
+    source = getattr(step, "from")
+    return step.revision, step.time.ToMicroseconds(), source, step.to, step.reason
+
+
+def _step_of(entry: Entry) -> tuple[object, ...]:
+    task, before = entry.task, entry.before
+    source = before.status if before else task_pb2.STATUS_UNSPECIFIED
+    time = task.update_time.ToMicroseconds()
+    return entry.revision, time, source, task.status, task.reason
 
 
 async def origin(site: Site) -> str:
@@ -163,7 +177,7 @@ async def read_truth(site: Site, start: str) -> Truth:
 
 
 async def read_log(site: Site, start: str, since: int = 0) -> tuple[Truth, list[task_pb2.Task]]:
-    """Read the log of a store since it was empty, and every task that there is.
+    """Read the log of a store since it was empty, and every task that there is, page by page.
 
     ``start`` is the token of then, ``since`` the revision.
 
@@ -186,7 +200,9 @@ async def swept(site: Site) -> tuple[str, int]:
     everything = pb.BatchCancelTasksRequest(filter=task_pb2.TaskFilter())
     while tasks := await list_tasks(site):
         await site.tasks.BatchCancelTasks(everything)
-        await asyncio.gather(*(site.delete(task.id) for task in tasks))
+        for first in range(0, len(tasks), _AT_ONCE):
+            some = tasks[first : first + _AT_ONCE]
+            await asyncio.gather(*(site.delete(task.id) for task in some))
     last = await site.create(queue="last-of-all")
     await site.cancel(last.id)
     await site.delete(last.id)
@@ -196,7 +212,7 @@ async def swept(site: Site) -> tuple[str, int]:
 async def list_tasks(site: Site, wanted: task_pb2.TaskFilter | None = None) -> list[task_pb2.Task]:
     """Return every task that is wanted, whole."""
     found: list[task_pb2.Task] = []
-    request = pb.ListTasksRequest(page_size=1000, view=FULL_TASK, filter=wanted)
+    request = pb.ListTasksRequest(page_size=_AT_ONCE, view=FULL_TASK, filter=wanted)
     while True:
         page = await site.tasks.ListTasks(request, wait_for_ready=True)
         found += page.tasks

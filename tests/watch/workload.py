@@ -20,8 +20,10 @@ _LOST = (
     grpc.StatusCode.UNKNOWN,
     grpc.StatusCode.INTERNAL,  # a rule of the history speaks of it
 )
-# Of so many tasks a stubborn runner works for a while at one, and then forgets it.
-_FORGOTTEN = 6
+# Of so many tasks a stubborn runner works for a while at one, in seconds, perhaps longer than its
+# lease lasts; half of those it then forgets.
+_FORGOTTEN, _ABSENT = 5, (0.3, 1.2)
+_STRANGER = "the token of another"
 READS = ("GetIdStatus", "GetTask", "ListTasks")
 # How often a report is sent: now and then a runner does not know whether it has arrived.
 _REPORTS = (1, 1, 2)
@@ -77,11 +79,13 @@ class Workload:
 
         async def write(step: Any) -> None:
             self._writing += 1
-            for _ in range(steps):
-                if self.enough.is_set():
-                    break
-                await step()
-            self._writing -= 1
+            try:
+                for _ in range(steps):
+                    if self.enough.is_set():
+                        break
+                    await step()
+            finally:
+                self._writing -= 1
 
         async with asyncio.TaskGroup() as group:
             for role, step, count in roles:
@@ -127,6 +131,8 @@ class Workload:
         )
         if luck.random() < 0.3:
             request.delay.CopyFrom(Duration(nanos=luck.randint(1, 200_000_000)))
+        if luck.random() < 0.1:
+            request.unique_key = f"key-{luck.randint(1, 5)}"
         if luck.random() < 0.6:
             request.retry_policy.max_retries = luck.randint(1, 3)
             request.retry_policy.retry_delay.CopyFrom(Duration(nanos=luck.choice((0, 50_000_000))))
@@ -157,21 +163,35 @@ class Workload:
                 lease.progress.fraction = self._random.random()
             await self._extend(lease)
         if self.stubborn and self._claimed % _FORGOTTEN == 0:
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(self._random.choice(_ABSENT))
             await self._extend(lease)
-            return
+            if self._random.random() < 0.5:
+                return
         if self._random.random() < 0.2:
             await self._cancel(claimed.task.id)
-        report = runner_pb.Report(id=claimed.task.id, lease_token=claimed.lease_token)
+        report = self._report(lease)
+        if self._random.random() < 0.1:
+            await self._pretend(report)
+        for _ in range(self._random.choice(_REPORTS)):
+            await self._try(runner_pb.FinishTasksRequest(reports=[report]))
+        if self._random.random() < 0.2:
+            await self._try(runner_pb.FinishTasksRequest(reports=[self._report(lease)]))
+
+    def _report(self, lease: runner_pb.Lease) -> runner_pb.Report:
+        report = runner_pb.Report(id=lease.id, lease_token=lease.lease_token)
         if self._random.random() < 0.5:
-            report.success.result = b"done"
+            report.success.result = b"result of " + lease.id.encode()
         else:
             report.error.reason = self._random.choice(
                 (task_pb2.REASON_KILLED, task_pb2.REASON_BAD_EXIT)
             )
-        finish = runner_pb.FinishTasksRequest(reports=[report])
-        for _ in range(self._random.choice(_REPORTS)):
-            await self._try(finish)
+        return report
+
+    async def _pretend(self, report: runner_pb.Report) -> None:
+        """Report, and extend, as one who does not hold the lease."""
+        await self._extend(runner_pb.Lease(id=report.id, lease_token=_STRANGER))
+        stranger = runner_pb.Report(id=report.id, lease_token=_STRANGER, success=report.success)
+        await self._try(runner_pb.FinishTasksRequest(reports=[stranger]))
 
     async def _extend(self, lease: runner_pb.Lease) -> None:
         await self._try(runner_pb.ExtendLeasesRequest(leases=[lease]))
@@ -180,10 +200,10 @@ class Workload:
 
     async def _meddle(self) -> None:
         act = self._random.choice((self._cancel, self._retry, self._delete))
-        await act(self._any_id())
+        await act(await self._any_id())
 
     async def _ask(self) -> None:
-        one = self._any_id()
+        one = await self._any_id()
         await self._try(
             self._random.choice(
                 (
@@ -194,9 +214,11 @@ class Workload:
             )
         )
 
-    def _any_id(self) -> str:
-        """Return the id of one of the newest tasks; while there is none, one that never was."""
-        return self._random.choice(self._ids[-40:] or ["nobody"])
+    async def _any_id(self) -> str:
+        """Return the id of one of the newest tasks, once there is one; or one that never was."""
+        while not self._ids and not self.enough.is_set():
+            await asyncio.sleep(0.001)
+        return self._random.choice([*self._ids[-40:], "nobody"])
 
     async def _cancel(self, task_id: str) -> None:
         await self._try(pb.CancelTaskRequest(id=task_id))
@@ -212,10 +234,11 @@ class Workload:
     # -- calls
 
     async def _insist(self, request: Message) -> Any:
-        """Repeat a call until it is answered; None if it was refused."""
+        """Repeat a call until it is answered, and now and then once more; None if refused."""
         while True:
             try:
-                return await self._call(request)
+                answer = await self._call(request)
+                return await self._call(request) if self._random.random() < 0.1 else answer
             except grpc.aio.AioRpcError as error:
                 if error.code() in REFUSALS:
                     return None
