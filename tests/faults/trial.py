@@ -17,7 +17,7 @@ from harness import ServerProcess
 
 # Tasks told of in a storm, and storms in which a fault that shows seldom must be caught.
 WORK, LONG_WORK, STORMS = 60, 400, 5
-_BROKEN = Path(__file__).with_name("broken.py")
+_TESTS = Path(__file__).parent.parent
 
 
 class BrokenServer(ServerProcess):
@@ -26,7 +26,9 @@ class BrokenServer(ServerProcess):
     def __init__(self, folder: Path, fault: str = NO_FAULT) -> None:
         self._told = folder / "fault"
         self._fault = fault
-        super().__init__(folder, program=(sys.executable, str(_BROKEN), str(self._told)))
+        path = f"PYTHONPATH={_TESTS}"
+        program = ("env", path, sys.executable, "-m", "faults.broken", str(self._told))
+        super().__init__(folder, program=program)
 
     def start(self, *flags: str) -> "BrokenServer":
         """Start it, with the fault that was last switched on."""
