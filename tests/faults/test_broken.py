@@ -47,15 +47,20 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
     server.kill()
 
 
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[BrokenServer]:
+    """A server of the test's own, to be started."""
+    server = BrokenServer(tmp_path)
+    yield server
+    server.kill()
+
+
 def test_each_fault_has_its_rules() -> None:
     assert {**BROKEN, **DAMAGING}.keys() == FAULTS.keys()
 
 
-async def test_a_server_without_a_fault_passes_and_everything_happens(tmp_path: Path) -> None:
-    server = BrokenServer(tmp_path).start()
-    unseen = await unseen_without_a_fault(server)
-    server.kill()
-    assert unseen == set()
+async def test_a_server_without_a_fault_passes_and_everything_happens(own: BrokenServer) -> None:
+    assert await unseen_without_a_fault(own.start()) == set()
 
 
 @pytest.mark.parametrize(("fault", "rules"), BROKEN.items())
@@ -63,16 +68,12 @@ async def test_a_fault_is_caught(shared: BrokenServer, fault: str, rules: set[st
     assert await not_caught(shared, fault, rules) == set()
 
 
-async def test_a_claim_without_its_guard_is_caught(tmp_path: Path) -> None:
+async def test_a_claim_without_its_guard_is_caught(own: BrokenServer) -> None:
     fault = "claim-without-guard"
-    server = BrokenServer(tmp_path).start()
-    left = await not_caught(server, fault, DAMAGING[fault])
-    server.kill()
-    assert left == set()
+    assert await not_caught(own.start(), fault, DAMAGING[fault]) == set()
 
 
 async def test_a_lost_fsync_is_caught(tmp_path: Path) -> None:
-    server = BrokenServer(tmp_path, "lost-fsync")
-    broken = await rules_broken_by_a_cut(server, lambda: None)
-    server.kill()
-    assert broken >= DAMAGING["lost-fsync"]
+    fault = "lost-fsync"
+    server = BrokenServer(tmp_path, fault)
+    assert await rules_broken_by_a_cut(server, lambda: None) >= DAMAGING[fault]

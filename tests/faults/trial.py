@@ -92,15 +92,18 @@ async def rules_broken_by_a_cut(
     ``cut`` does what else happens when the power fails, and ``before`` what must be done before
     the work begins.
     """
-    await asyncio.to_thread(server.start)
-    async with Site(server.address) as site:
-        start = await origin(site)
-        await asyncio.to_thread(before)
-        storm = Storm([site], start, seed=1)
-        await storm.acknowledged(WORK)
-        await asyncio.to_thread(server.kill)
-        await asyncio.to_thread(cut)
+    try:
         await asyncio.to_thread(server.start)
-        await storm.acknowledged(WORK // 10)
-        await storm.calm()
-        return {breach.rule for breach in await storm.verdict()}
+        async with Site(server.address) as site:
+            start = await origin(site)
+            await asyncio.to_thread(before)
+            storm = Storm([site], start, seed=1)
+            await storm.acknowledged(WORK)
+            await asyncio.to_thread(server.kill)
+            await asyncio.to_thread(cut)
+            await asyncio.to_thread(server.start)
+            await storm.acknowledged(WORK // 10)
+            await storm.calm()
+            return {breach.rule for breach in await storm.verdict()}
+    finally:
+        server.kill()
