@@ -12,18 +12,20 @@ from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
 
 SECOND = Duration(seconds=1)
+_QUIET = 0.8
 
 
 class Goal:
     """Tells a reading when it has enough: at the last change that it must show.
 
-    Where nothing is left to show, two bookmarks say so.
+    Where nothing is left to show, two bookmarks in a row say so that came about a second apart: a
+    slow reader meets those of long ago, too, but one right after the other.
     """
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self.revision: int | None = None
-        self._bookmarks = 0
+        self._quiet_since: float | None = None
 
     def set(self, truth: Truth) -> None:
         """Make the last change of the truth the goal."""
@@ -36,9 +38,12 @@ class Goal:
             return False
         if reading.revision >= self.revision > 0:
             return True
-        last = reading.messages[-1]
-        self._bookmarks += not last.changes and not last.snapshot_complete
-        return self._bookmarks >= 2
+        last, now = reading.messages[-1], reading.times[-1]
+        if last.changes or last.snapshot_complete:
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = now
+        return self._quiet_since is not None and now - self._quiet_since > _QUIET
 
 
 def request_for(wanted: task_pb2.TaskFilter, **fields: object) -> pb.WatchTasksRequest:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from watch.checker import Watched, bookmarkable, check, resumable, settled, stitch
+from watch.following import Goal
+from watch.sites import Reading
 from watch.truth import DELETED, SNAPSHOT, TRANSITION, UPDATE, Truth, Wanted
 
 from idstatus.v1 import task_pb2
@@ -289,3 +291,14 @@ def faults(truth: Truth, doctor: Callable[[list[pb.TaskChange]], object]) -> set
         changes.append(change)
     doctor(changes)
     return {fault.rule for fault in Truth(changes).faults()}
+
+
+def test_bookmarks_of_long_ago_do_not_end_a_slow_reading(messages: Messages, truth: Truth) -> None:
+    goal, reading = Goal(Wanted()), Reading(pb.WatchTasksRequest())
+    goal.set(truth)
+    old = [tell(at="t2"), tell(at="t2")]
+    reached = []
+    for message in [messages[0], *old, *messages[1:]]:
+        reading.take(message)
+        reached.append(goal.reached(reading))
+    assert reached == [False] * (len(reached) - 1) + [True]
