@@ -14,9 +14,9 @@ POSTGRES := .venv/postgres-18 .venv/postgres-15
 # The tests that run against a server's store, whichever it is. The client's do not see it.
 ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful
 # On the oldest version, what asks the database most: CI has 20 minutes. Left out are the calls and
-# watches whose SQL the store's own tests run too.
-ON_OLDEST := tests/store/test_postgres.py tests/replicas tests/stateful tests/rpc/test_listing.py \
-  tests/check/test_rules.py
+# watches whose SQL the store's own tests run too, and what befalls several servers but kills.
+ON_OLDEST := tests/store/test_postgres.py tests/replicas/test_replicas.py tests/stateful \
+  tests/rpc/test_listing.py tests/check/test_rules.py
 # One worker more than cores, for tests wait a good part of their time; who has none left takes
 # over some of the others'.
 PYTEST := $(BIN)/pytest -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal

@@ -74,6 +74,7 @@ async def test_a_call_whose_deadline_has_passed_is_not_begun(
     assert await every(server) == [first.id]
 
 
+@pytest.mark.sqlite
 async def test_calls_that_the_server_has_no_time_to_begin_are_dropped(
     start_server: Start, queue: str
 ) -> None:
