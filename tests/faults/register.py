@@ -257,8 +257,10 @@ def _delete(operation: Operation) -> Taken:
 
 
 def _read(operation: Operation) -> Taken:
+    """A list also tells of what a test has created for itself, and does with as it likes."""
     for said in operation.said():
-        yield said.id, partial(read, said, ""), said.revision
+        if not isinstance(said, task_pb2.Task) or "request" in said.labels:
+            yield said.id, partial(read, said, ""), said.revision
     if operation.refusal:
         yield operation.request.id, partial(read, None, operation.refusal), 0
 
