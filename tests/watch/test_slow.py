@@ -14,6 +14,9 @@ from harness import ServerProcess
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
 
+# It is the windows of a connection that fill, whatever the store.
+pytestmark = pytest.mark.sqlite
+
 EVERYTHING = request_for(task_pb2.TaskFilter(), view=FULL_TASK)
 Start = Callable[..., ServerProcess]
 PATIENCE = 60.0
