@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Self
 
 SERVER = (sys.executable, "-m", "idstatus_server")
+# What starts a module of the tests.
+OF_TESTS = ("env", f"PYTHONPATH={Path(__file__).parent}", sys.executable, "-m")
 _START_LIMIT = 30.0
 
 

@@ -22,9 +22,7 @@ _CHANGES: dict[str, Callable[[Entry], bool]] = {
     "a lease runs out": has_expired,
     "an error is retried": lambda e: e.type == TRANSITION and bool(e.task.retried_by),
     "a client retries": lambda e: e.type == UPDATE and _news(e, "retried_by"),
-    "a retry is handed out": lambda e: (
-        _was(e, task_pb2.STATUS_QUEUED, task_pb2.STATUS_RUNNING) and bool(e.task.retry_of)
-    ),
+    "a retry is handed out": lambda e: e.hands_out and bool(e.task.retry_of),
     "a runner tells its progress": lambda e: e.type == UPDATE and _news(e, "progress"),
     "a report comes late": lambda e: e.type == UPDATE and _news(e, "late_report"),
     "a task is deleted": lambda e: e.type == DELETED,

@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
+from faults.register import EXTENDED
 from watch.history import History, claims
-from watch.truth import DELETED, TRANSITION, Entry, Truth, Violation
+from watch.truth import DELETED, TRANSITION, Breaches, Entry, Truth, Violation
 
-from idstatus.v1 import runner_service_pb2 as runner_pb
 from idstatus.v1 import task_pb2
 
-Breaches = Iterator[Violation]
 # The payload is not among them: it goes with its task, and the log then shows none.
 _COPIED = ("queue", "content_type", "priority", "timeout", "labels", "retry_policy", "root_id")
 
@@ -113,7 +112,7 @@ def _leases_told(history: History) -> Iterator[tuple[str, int]]:
     for operation in history.operations:
         if operation.what == "ExtendLeases" and operation.answer:
             for result in operation.answer.results:
-                if result.state == runner_pb.LeaseResult.STATE_EXTENDED:
+                if result.state == EXTENDED:
                     yield result.id, result.lease_expire_time.ToMicroseconds()
 
 

@@ -6,16 +6,14 @@ Each rule says where a history breaks it, as those of ``faults.rules`` do.
 from collections import defaultdict
 from collections.abc import Iterator
 
-from watch.history import History, claims
-from watch.truth import DELETED, TERMINAL, TRANSITION, UPDATE, Entry, Truth, Violation
+from watch.history import CREATIONS, History, claims
+from watch.truth import DELETED, TERMINAL, UPDATE, Breaches, Truth, Violation
 
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
 
-Breaches = Iterator[Violation]
 # Only a creation may be refused as a whole, and only for this.
 _NEVER_REFUSED = ("ClaimTasks", "FinishTasks", "ExtendLeases", "ListTasks")
-_CREATIONS = ("CreateTask", "BatchCreateTasks")
 _HELD = "UNIQUE_KEY_HELD"
 
 
@@ -79,7 +77,7 @@ def handed_out_in_an_answer(history: History, truth: Truth) -> Breaches:
     silent = [
         entry.task.id
         for entry in truth.entries
-        if _begins(entry) and "request" in entry.task.labels and entry.task.id not in told
+        if entry.hands_out and "request" in entry.task.labels and entry.task.id not in told
     ]
     if len(silent) > lost:
         yield Violation("Told", f"{silent} were handed out, in at most {lost} lost answers")
@@ -107,7 +105,7 @@ def refused_with_reason(history: History, truth: Truth) -> Breaches:
         wanted = {one.unique_key for one in _requests(operation.request)}
         if refusal and (
             what in _NEVER_REFUSED
-            or (what in _CREATIONS and (refusal != _HELD or not wanted & keys))
+            or (what in CREATIONS and (refusal != _HELD or not wanted & keys))
         ):
             yield Violation("Refused", f"{what} of {operation.who} was refused: {refusal}")
 
@@ -141,7 +139,3 @@ def _is(task: task_pb2.Task, asked: pb.CreateTaskRequest | None) -> bool:
     key = "" if task.retry_of else asked.unique_key  # a retry does not hold it
     wanted = (asked.queue, asked.priority, asked.labels, key)
     return (task.queue, task.priority, task.labels, task.unique_key) == wanted
-
-
-def _begins(entry: Entry) -> bool:
-    return entry.type == TRANSITION and entry.task.status == task_pb2.STATUS_RUNNING

@@ -13,13 +13,10 @@ from faults.register import LOST, Step, by_itself, steps, untold_claim, untold_c
 from faults.request_rules import REQUEST_RULES
 from faults.search import can_be_ordered
 from watch.checker import same
-from watch.history import History, Operation, claims
-from watch.truth import DELETED, TRANSITION, Truth, Violation
+from watch.history import CREATIONS, History, claims
+from watch.truth import DELETED, Breaches, Truth, Violation
 
 from idstatus.v1 import task_pb2
-
-Breaches = Iterator[Violation]
-CREATIONS = ("CreateTask", "BatchCreateTasks")
 
 
 def check_history(history: History, truth: Truth) -> list[Violation]:
@@ -57,11 +54,7 @@ def runs_once(history: History, truth: Truth) -> Breaches:
 
 def run_twice(told: Counter[str], truth: Truth) -> Breaches:
     """Return what breaks that rule, given how often runners were told to run each task."""
-    ran = Counter(
-        entry.task.id
-        for entry in truth.entries
-        if entry.type == TRANSITION and entry.task.status == task_pb2.STATUS_RUNNING
-    )
+    ran = Counter(entry.task.id for entry in truth.entries if entry.hands_out)
     for task_id, times in (told | ran).items():
         if times > 1 or not ran[task_id]:
             yield Violation("RunsOnce", f"{task_id} was run {ran[task_id]} times, told {times}")
@@ -81,25 +74,14 @@ def exclusive(history: History, truth: Truth) -> Breaches:
 
 def created_once(history: History, truth: Truth) -> Breaches:
     """A creation that was repeated with its request id has made one task."""
-    told: dict[str, tuple[str, ...]] = {}
-    for operation in answered_creations(history):
-        made = tuple(task.id for task in operation.said())
-        if told.setdefault(operation.request_id, made) != made:
-            yield Violation("CreatedOnce", f"a repeat of {operation.request_id} has made others")
-    labels = (
-        str(task.labels["request"])
-        for operation in answered_creations(history)
-        for task in operation.said()
-        if isinstance(task, task_pb2.Task)
-    )
-    yield from made_otherwise(labels, truth)
-
-
-def answered_creations(history: History) -> Iterator[Operation]:
-    """Return those operations."""
+    told: dict[str, list[tuple[str, str]]] = {}
     for operation in history.operations:
         if operation.what in CREATIONS and operation.answer is not None:
-            yield operation
+            tasks = (task for task in operation.said() if isinstance(task, task_pb2.Task))
+            made = [(task.id, task.labels["request"]) for task in tasks]
+            if told.setdefault(operation.request_id, made) != made:
+                yield Violation("CreatedOnce", f"a repeat of {operation.request_id} made others")
+    yield from made_otherwise((label for made in told.values() for _, label in made), truth)
 
 
 def made_otherwise(told: Iterable[str], truth: Truth) -> Breaches:

@@ -5,7 +5,6 @@ import errno
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,9 +18,8 @@ from watch.history import History
 from watch.sites import Site
 from watch.truth import Violation, swept
 
-from harness import ServerProcess, sqlite_in
+from harness import OF_TESTS, ServerProcess, sqlite_in
 
-_RUNNER = Path(__file__).parent / "runner.py"
 _MIB = 1 << 20
 _DISK = 256 * _MIB
 _FAKETIME = "faketime/libfaketimeMT.so.1"
@@ -88,23 +86,22 @@ class Clock:
 
 
 class RunnerProcess:
-    """Runners in a process of their own."""
+    """Runners in a process of their own; what they were told goes into ``history``."""
 
-    def __init__(self, folder: Path, address: str, history: History) -> None:
+    history: History
+
+    def __init__(self, folder: Path, address: str) -> None:
         self._told = folder / "told.jsonl"
         self._address = address
-        self._history = history
         self._seed = 1000
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; it is another one each time."""
         self._seed += 1
-        command = [sys.executable, str(_RUNNER), self._address, str(self._seed), *QUEUES]
+        command = [*OF_TESTS, "faults.runner", self._address, str(self._seed), *QUEUES]
         with self._told.open("w") as told:
-            self._process = subprocess.Popen(
-                command, stdout=told, env={**os.environ, "PYTHONPATH": str(_RUNNER.parent.parent)}
-            )
+            self._process = subprocess.Popen(command, stdout=told)
 
     def kill(self) -> None:
         """Kill it amid whatever it does, and take what it was told into the history."""
@@ -113,7 +110,7 @@ class RunnerProcess:
             self._process.wait()
             self._process = None
             with self._told.open() as told:
-                self._history.add(told)
+                self.history.add(told)
 
 
 class Scene:
@@ -146,6 +143,8 @@ class Scene:
         )
         self._stack.callback(self.server.kill)
         await asyncio.to_thread(self.server.start)
+        self.runner = RunnerProcess(self.folder, self.server.address)
+        self._stack.callback(self.runner.kill)
         for _ in range(2):
             self._sites.append(await self._stack.enter_async_context(Site(self.server.address)))
         return self
@@ -154,8 +153,7 @@ class Scene:
         """Let a storm begin, on an empty store."""
         start, since = await swept(self._sites[0])
         self.storm = Storm(self._sites, start, seed, since)
-        self.runner = RunnerProcess(self.folder, self.server.address, self.storm.history)
-        self._stack.callback(self.runner.kill)
+        self.runner.history = self.storm.history
         self.runner.start()
 
     async def __aexit__(self, *_: object) -> None:

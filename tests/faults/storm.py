@@ -30,7 +30,7 @@ WATCHES = (
     (task_pb2.TaskFilter(statuses=[task_pb2.STATUS_QUEUED, task_pb2.STATUS_ERROR]), 3, 0.0),
     (task_pb2.TaskFilter(labels={"colour": "red"}), 0, 0.0),
 )
-
+# Those that also begin amid the work have a state to begin with.
 JOINING = WATCHES[3:6]
 
 
@@ -49,12 +49,10 @@ class Storm:
             Workload(site, QUEUES, 100 * seed + i, stubborn=True, history=self.history)
             for i, site in enumerate(sites)
         ]
-        self.watches = [
-            Survivor(sites, request_for(wanted), hops, pause) for wanted, hops, pause in WATCHES
-        ]
+        self._sites = sites
+        self.watches = self._watching(WATCHES)
         # Each of these stays with its server, whatever happens to it.
         self.watches += [Survivor([site], request_for(EVERYTHING)) for site in sites[1:]]
-        self._sites = sites
         self._start = start, since
         self._working = [asyncio.create_task(work.run(10_000)) for work in self.works]
         self._joined = False
@@ -63,12 +61,14 @@ class Storm:
         """Return once so many more changes are acknowledged at each server, or at each of these."""
         works = [self.works[number] for number in numbers] or self.works
         await asyncio.gather(*(work.acknowledged(more) for work in works))
-        if not self._joined:  # watches that begin amid the work have a state to begin with
+        if not self._joined:
             self._joined = True
-            self.watches += [
-                Survivor(self._sites, request_for(wanted), hops, pause)
-                for wanted, hops, pause in JOINING
-            ]
+            self.watches += self._watching(JOINING)
+
+    def _watching(self, wanted: Sequence[tuple[task_pb2.TaskFilter, int, float]]) -> list[Survivor]:
+        return [
+            Survivor(self._sites, request_for(what), hops, pause) for what, hops, pause in wanted
+        ]
 
     async def calm(self) -> None:
         """End the work, and wait until the server has given up the tasks that were forgotten."""
@@ -82,8 +82,8 @@ class Storm:
 
     async def verdict(self) -> list[Violation]:
         """Return every promise that was broken, once the work has ended."""
-        self.truth, kept = await read_log(self._sites[0], *self._start)
-        truth = self.truth
+        truth, kept = await read_log(self._sites[0], *self._start)
+        self.truth = truth
         found = [*truth.faults(kept), *check_history(self.history, truth)]
         units = list(created_together(self.history))
         finished = (watch.finish(truth, units) for watch in self.watches)

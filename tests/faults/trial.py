@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,11 +12,10 @@ from waiting import until
 from watch.sites import Site
 from watch.truth import origin, swept
 
-from harness import ServerProcess
+from harness import OF_TESTS, ServerProcess
 
 # Tasks told of in a storm, and storms in which a fault that shows seldom must be caught.
 WORK, LONG_WORK, STORMS = 60, 400, 5
-_TESTS = Path(__file__).parent.parent
 
 
 class BrokenServer(ServerProcess):
@@ -26,9 +24,7 @@ class BrokenServer(ServerProcess):
     def __init__(self, folder: Path, fault: str = NO_FAULT) -> None:
         self._told = folder / "fault"
         self._fault = fault
-        path = f"PYTHONPATH={_TESTS}"
-        program = ("env", path, sys.executable, "-m", "faults.broken", str(self._told))
-        super().__init__(folder, program=program)
+        super().__init__(folder, program=(*OF_TESTS, "faults.broken", str(self._told)))
 
     def start(self, *flags: str) -> "BrokenServer":
         """Start it, with the fault that was last switched on."""

@@ -25,6 +25,7 @@ REFUSALS = (
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.ALREADY_EXISTS,
 )
+CREATIONS = ("CreateTask", "BatchCreateTasks")
 _SERVICES = (
     task_service_pb2.DESCRIPTOR.services_by_name["TaskService"],
     runner_service_pb2.DESCRIPTOR.services_by_name["RunnerService"],

@@ -28,6 +28,9 @@ class Violation(NamedTuple):
     text: str
 
 
+Breaches = Iterator[Violation]
+
+
 class Entry(NamedTuple):
     """One change: the task before it and after it."""
 
@@ -35,6 +38,11 @@ class Entry(NamedTuple):
     type: int
     before: task_pb2.Task | None
     task: task_pb2.Task
+
+    @property
+    def hands_out(self) -> bool:
+        """Whether a runner was given the task."""
+        return self.type == TRANSITION and self.task.status == task_pb2.STATUS_RUNNING
 
 
 @dataclass(frozen=True)
