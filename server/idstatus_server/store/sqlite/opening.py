@@ -52,7 +52,7 @@ def connect(path: str) -> sqlite3.Connection:
         path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=0
     )
     db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA cache_size = -65536")
+    db.execute("PRAGMA cache_size = -16384")  # KiB; the system keeps pages, too
     db.execute("PRAGMA temp_store = MEMORY")
     db.execute("PRAGMA cell_size_check = ON")  # a torn page is noticed as it is read
     return db
