@@ -87,8 +87,11 @@ class Listing:
         room, after = MAX_ANSWER, 0
         async with aclosing(bodies_of(found.tasks, self.store, view)) as bodies:
             for task in found.tasks:
+                known = await anext(bodies)
+                if view == encode.FULL and task.seq not in known:
+                    continue  # deleted since it was found
                 message = answer.tasks.add()
-                encode.task(message, task, view, await anext(bodies))
+                encode.task(message, task, view, known)
                 room -= message.ByteSize()
                 if room < 0 and after:
                     del answer.tasks[-1]
