@@ -41,7 +41,7 @@ PLAY_LIMIT = 150.0
 BUF = "buf, which `make install` puts into .venv (on PyPI: buf-bin)"
 # The programs that the README's commands need, and what to install if one is not found.
 NEEDED = {
-    "go": {"go": "Go 1.25 or newer, https://go.dev/dl", "buf": BUF},
+    "go": {"go": "Go 1.26 or newer, https://go.dev/dl", "buf": BUF},
     "node": {"npm": "Node.js 20 or newer with npm, https://nodejs.org", "buf": BUF},
 }
 HALF_WAY = Progress(fraction=0.5, message="half way")
