@@ -42,7 +42,7 @@ BUF = "buf, which `make install` puts into .venv (on PyPI: buf-bin)"
 # The programs that the README's commands need, and what to install if one is not found.
 NEEDED = {
     "go": {"go": "Go 1.26 or newer, https://go.dev/dl", "buf": BUF},
-    "node": {"npm": "Node.js 20 or newer with npm, https://nodejs.org", "buf": BUF},
+    "node": {"npm": "Node.js 20 or newer with npm, https://nodejs.org"},
 }
 HALF_WAY = Progress(fraction=0.5, message="half way")
 # What the server must hold in the end: payload, statuses, execution, progress, result, message.
