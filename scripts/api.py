@@ -28,7 +28,7 @@ What to tell a client of deadlines and retries: [the service config](service-con
 
 In JSON, as grpcurl takes it, a field may be written as here or in lowerCamelCase; bytes are base64,
 an int64 is a string, a google.protobuf.Duration is `"30s"`, a google.protobuf.Timestamp
-`"2026-01-31T12:00:00Z"`, a google.protobuf.FieldMask `"paused,maxRunning"`.
+`"2026-01-31T12:00:00Z"`.
 """
 
 # Where the parts of a file stand in it, by the numbers of their fields in descriptor.proto: with
