@@ -13,7 +13,8 @@ from harness import ServerProcess
 STOCK = ("grpc.channelz.", "grpc.health.", "grpc.reflection.")
 """What every gRPC server may have, and its own project describes."""
 
-DECLARED = re.compile(r"^ *(?!option |reserved )[^/\s}].*[{;]")
+DECLARED = re.compile(r"^ *(?!reserved )[^/\s}].*[{;]")
+OPTION = re.compile(r"^ *option .*?;$", re.MULTILINE | re.DOTALL)
 TYPE = re.compile(r"(?<=\s)\.(\w+(?:\.\w+)+)")
 
 
@@ -39,7 +40,7 @@ def described(server: ServerProcess) -> dict[str, str]:
 
 def uncommented(text: str) -> list[str]:
     """Return the lines that declare something with no comment above."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in OPTION.sub("", text).splitlines() if line.strip()]
     return [
         line.strip()
         for above, line in zip(["", *lines], lines, strict=False)
