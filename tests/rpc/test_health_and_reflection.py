@@ -135,8 +135,20 @@ def declared(file: FileDescriptorProto) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_reflection_says_what_it_does_not_know(api: Api, version: str) -> None:
-    answer = await reflect(api, version, file_containing_symbol="no.such.Thing")
+@pytest.mark.parametrize("symbol", ["TaskService.CancelTask", "Task.id", "STATUS_QUEUED"])
+async def test_reflection_knows_the_parts_of_services_messages_and_enums(
+    api: Api, version: str, symbol: str
+) -> None:
+    answer = await reflect(api, version, file_containing_symbol=f"idstatus.v1.{symbol}")
+    files = answer.file_descriptor_response.file_descriptor_proto
+    names = {FileDescriptorProto.FromString(file).name for file in files}
+    assert names & {"idstatus/v1/task_service.proto", "idstatus/v1/task.proto"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("symbol", ["no.such.Thing", "idstatus.v1.TaskService.NoSuchMethod"])
+async def test_reflection_says_what_it_does_not_know(api: Api, version: str, symbol: str) -> None:
+    answer = await reflect(api, version, file_containing_symbol=symbol)
     assert answer.error_response.error_code == 5
 
 

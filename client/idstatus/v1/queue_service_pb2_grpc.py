@@ -28,6 +28,8 @@ if _version_not_supported:
 class QueueServiceStub(object):
     """Shows the queues, pauses them and sets their limits. A queue exists from its
     first task on.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     def __init__(self, channel):
@@ -56,10 +58,14 @@ class QueueServiceStub(object):
 class QueueServiceServicer(object):
     """Shows the queues, pauses them and sets their limits. A queue exists from its
     first task on.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     def ListQueues(self, request, context):
         """Lists the queues by name, page by page.
+
+        Errors: INVALID_ARGUMENT INVALID_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -67,6 +73,8 @@ class QueueServiceServicer(object):
 
     def GetQueue(self, request, context):
         """Returns one queue.
+
+        Errors: NOT_FOUND QUEUE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,6 +82,8 @@ class QueueServiceServicer(object):
 
     def UpdateQueue(self, request, context):
         """Changes a queue's settings: paused, max_running, retention.
+
+        Errors: NOT_FOUND QUEUE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,6 +118,8 @@ def add_QueueServiceServicer_to_server(servicer, server):
 class QueueService(object):
     """Shows the queues, pauses them and sets their limits. A queue exists from its
     first task on.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     @staticmethod

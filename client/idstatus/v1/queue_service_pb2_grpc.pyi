@@ -29,6 +29,8 @@ GRPC_VERSION: str
 class QueueServiceStub:
     """Shows the queues, pauses them and sets their limits. A queue exists from its
     first task on.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     @_typing.overload
@@ -36,29 +38,51 @@ class QueueServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> QueueServiceAsyncStub: ...
     ListQueues: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.ListQueuesRequest, _queue_service_pb2.ListQueuesResponse]
-    """Lists the queues by name, page by page."""
+    """Lists the queues by name, page by page.
+
+    Errors: INVALID_ARGUMENT INVALID_TOKEN.
+    """
     GetQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.GetQueueRequest, _queue_service_pb2.GetQueueResponse]
-    """Returns one queue."""
+    """Returns one queue.
+
+    Errors: NOT_FOUND QUEUE_NOT_FOUND.
+    """
     UpdateQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.UpdateQueueRequest, _queue_service_pb2.UpdateQueueResponse]
-    """Changes a queue's settings: paused, max_running, retention."""
+    """Changes a queue's settings: paused, max_running, retention.
+
+    Errors: NOT_FOUND QUEUE_NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class QueueServiceAsyncStub(QueueServiceStub):
     """Shows the queues, pauses them and sets their limits. A queue exists from its
     first task on.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListQueues: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.ListQueuesRequest, _queue_service_pb2.ListQueuesResponse]  # type: ignore[assignment]
-    """Lists the queues by name, page by page."""
+    """Lists the queues by name, page by page.
+
+    Errors: INVALID_ARGUMENT INVALID_TOKEN.
+    """
     GetQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.GetQueueRequest, _queue_service_pb2.GetQueueResponse]  # type: ignore[assignment]
-    """Returns one queue."""
+    """Returns one queue.
+
+    Errors: NOT_FOUND QUEUE_NOT_FOUND.
+    """
     UpdateQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.UpdateQueueRequest, _queue_service_pb2.UpdateQueueResponse]  # type: ignore[assignment]
-    """Changes a queue's settings: paused, max_running, retention."""
+    """Changes a queue's settings: paused, max_running, retention.
+
+    Errors: NOT_FOUND QUEUE_NOT_FOUND.
+    """
 
 class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows the queues, pauses them and sets their limits. A queue exists from its
     first task on.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     @_abc_1.abstractmethod
@@ -67,7 +91,10 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.ListQueuesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.ListQueuesResponse, _abc.Awaitable[_queue_service_pb2.ListQueuesResponse]]:
-        """Lists the queues by name, page by page."""
+        """Lists the queues by name, page by page.
+
+        Errors: INVALID_ARGUMENT INVALID_TOKEN.
+        """
 
     @_abc_1.abstractmethod
     def GetQueue(
@@ -75,7 +102,10 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.GetQueueRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.GetQueueResponse, _abc.Awaitable[_queue_service_pb2.GetQueueResponse]]:
-        """Returns one queue."""
+        """Returns one queue.
+
+        Errors: NOT_FOUND QUEUE_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def UpdateQueue(
@@ -83,6 +113,9 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.UpdateQueueRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.UpdateQueueResponse, _abc.Awaitable[_queue_service_pb2.UpdateQueueResponse]]:
-        """Changes a queue's settings: paused, max_running, retention."""
+        """Changes a queue's settings: paused, max_running, retention.
+
+        Errors: NOT_FOUND QUEUE_NOT_FOUND.
+        """
 
 def add_QueueServiceServicer_to_server(servicer: QueueServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

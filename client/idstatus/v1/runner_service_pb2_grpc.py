@@ -28,6 +28,8 @@ if _version_not_supported:
 class RunnerServiceStub(object):
     """Hands tasks to runners under leases and takes their reports. Use Run, which
     does all of it in one stream, or the three unary methods.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     def __init__(self, channel):
@@ -61,11 +63,15 @@ class RunnerServiceStub(object):
 class RunnerServiceServicer(object):
     """Hands tasks to runners under leases and takes their reports. Use Run, which
     does all of it in one stream, or the three unary methods.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     def ClaimTasks(self, request, context):
         """Claims tasks: each becomes running and is leased to the caller. With a wait,
         answers as soon as there is at least one.
+
+        Errors: ALREADY_EXISTS REQUEST_ID_REUSED; RESOURCE_EXHAUSTED TOO_MANY_WATCHES.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,6 +87,10 @@ class RunnerServiceServicer(object):
 
     def FinishTasks(self, request, context):
         """Reports how tasks ended. Each report has an answer of its own.
+
+        Errors: of one report NOT_FOUND TASK_NOT_FOUND; INVALID_ARGUMENT INVALID_FIELD;
+        FAILED_PRECONDITION LEASE_NOT_HELD, TASK_NOT_RUNNING, TASK_NOT_FINISHED,
+        TASK_FINISHED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,6 +101,9 @@ class RunnerServiceServicer(object):
         pushes claims while there is room, and a notice the moment a task that the
         runner holds is cancelled or expires. Leases outlive the stream: after a
         reconnect, extending a lease brings its notices to the new stream.
+
+        Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; of one report those
+        of FinishTasks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +143,8 @@ def add_RunnerServiceServicer_to_server(servicer, server):
 class RunnerService(object):
     """Hands tasks to runners under leases and takes their reports. Use Run, which
     does all of it in one stream, or the three unary methods.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     @staticmethod

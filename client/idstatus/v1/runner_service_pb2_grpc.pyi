@@ -29,6 +29,8 @@ GRPC_VERSION: str
 class RunnerServiceStub:
     """Hands tasks to runners under leases and takes their reports. Use Run, which
     does all of it in one stream, or the three unary methods.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     @_typing.overload
@@ -38,47 +40,71 @@ class RunnerServiceStub:
     ClaimTasks: _grpc.UnaryUnaryMultiCallable[_runner_service_pb2.ClaimTasksRequest, _runner_service_pb2.ClaimTasksResponse]
     """Claims tasks: each becomes running and is leased to the caller. With a wait,
     answers as soon as there is at least one.
+
+    Errors: ALREADY_EXISTS REQUEST_ID_REUSED; RESOURCE_EXHAUSTED TOO_MANY_WATCHES.
     """
     ExtendLeases: _grpc.UnaryUnaryMultiCallable[_runner_service_pb2.ExtendLeasesRequest, _runner_service_pb2.ExtendLeasesResponse]
     """Extends leases and tells progress. Extending is not a change; progress that
     differs is.
     """
     FinishTasks: _grpc.UnaryUnaryMultiCallable[_runner_service_pb2.FinishTasksRequest, _runner_service_pb2.FinishTasksResponse]
-    """Reports how tasks ended. Each report has an answer of its own."""
+    """Reports how tasks ended. Each report has an answer of its own.
+
+    Errors: of one report NOT_FOUND TASK_NOT_FOUND; INVALID_ARGUMENT INVALID_FIELD;
+    FAILED_PRECONDITION LEASE_NOT_HELD, TASK_NOT_RUNNING, TASK_NOT_FINISHED,
+    TASK_FINISHED.
+    """
     Run: _grpc.StreamStreamMultiCallable[_runner_service_pb2.RunRequest, _runner_service_pb2.RunResponse]
     """All of it in one stream. The first message must be a subscription. The server
     pushes claims while there is room, and a notice the moment a task that the
     runner holds is cancelled or expires. Leases outlive the stream: after a
     reconnect, extending a lease brings its notices to the new stream.
+
+    Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; of one report those
+    of FinishTasks.
     """
 
 @_typing.type_check_only
 class RunnerServiceAsyncStub(RunnerServiceStub):
     """Hands tasks to runners under leases and takes their reports. Use Run, which
     does all of it in one stream, or the three unary methods.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ClaimTasks: _aio.UnaryUnaryMultiCallable[_runner_service_pb2.ClaimTasksRequest, _runner_service_pb2.ClaimTasksResponse]  # type: ignore[assignment]
     """Claims tasks: each becomes running and is leased to the caller. With a wait,
     answers as soon as there is at least one.
+
+    Errors: ALREADY_EXISTS REQUEST_ID_REUSED; RESOURCE_EXHAUSTED TOO_MANY_WATCHES.
     """
     ExtendLeases: _aio.UnaryUnaryMultiCallable[_runner_service_pb2.ExtendLeasesRequest, _runner_service_pb2.ExtendLeasesResponse]  # type: ignore[assignment]
     """Extends leases and tells progress. Extending is not a change; progress that
     differs is.
     """
     FinishTasks: _aio.UnaryUnaryMultiCallable[_runner_service_pb2.FinishTasksRequest, _runner_service_pb2.FinishTasksResponse]  # type: ignore[assignment]
-    """Reports how tasks ended. Each report has an answer of its own."""
+    """Reports how tasks ended. Each report has an answer of its own.
+
+    Errors: of one report NOT_FOUND TASK_NOT_FOUND; INVALID_ARGUMENT INVALID_FIELD;
+    FAILED_PRECONDITION LEASE_NOT_HELD, TASK_NOT_RUNNING, TASK_NOT_FINISHED,
+    TASK_FINISHED.
+    """
     Run: _aio.StreamStreamMultiCallable[_runner_service_pb2.RunRequest, _runner_service_pb2.RunResponse]  # type: ignore[assignment]
     """All of it in one stream. The first message must be a subscription. The server
     pushes claims while there is room, and a notice the moment a task that the
     runner holds is cancelled or expires. Leases outlive the stream: after a
     reconnect, extending a lease brings its notices to the new stream.
+
+    Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; of one report those
+    of FinishTasks.
     """
 
 class RunnerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Hands tasks to runners under leases and takes their reports. Use Run, which
     does all of it in one stream, or the three unary methods.
+
+    What errors carry, and which of them any method may answer, is told at TaskService.
     """
 
     @_abc_1.abstractmethod
@@ -89,6 +115,8 @@ class RunnerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_runner_service_pb2.ClaimTasksResponse, _abc.Awaitable[_runner_service_pb2.ClaimTasksResponse]]:
         """Claims tasks: each becomes running and is leased to the caller. With a wait,
         answers as soon as there is at least one.
+
+        Errors: ALREADY_EXISTS REQUEST_ID_REUSED; RESOURCE_EXHAUSTED TOO_MANY_WATCHES.
         """
 
     @_abc_1.abstractmethod
@@ -107,7 +135,12 @@ class RunnerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runner_service_pb2.FinishTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runner_service_pb2.FinishTasksResponse, _abc.Awaitable[_runner_service_pb2.FinishTasksResponse]]:
-        """Reports how tasks ended. Each report has an answer of its own."""
+        """Reports how tasks ended. Each report has an answer of its own.
+
+        Errors: of one report NOT_FOUND TASK_NOT_FOUND; INVALID_ARGUMENT INVALID_FIELD;
+        FAILED_PRECONDITION LEASE_NOT_HELD, TASK_NOT_RUNNING, TASK_NOT_FINISHED,
+        TASK_FINISHED.
+        """
 
     @_abc_1.abstractmethod
     def Run(
@@ -119,6 +152,9 @@ class RunnerServiceServicer(metaclass=_abc_1.ABCMeta):
         pushes claims while there is room, and a notice the moment a task that the
         runner holds is cancelled or expires. Leases outlive the stream: after a
         reconnect, extending a lease brings its notices to the new stream.
+
+        Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; of one report those
+        of FinishTasks.
         """
 
 def add_RunnerServiceServicer_to_server(servicer: RunnerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -90,7 +90,7 @@ class CreateTaskRequest(_message.Message):
     its first task.
     """
     payload: _builtins.bytes
-    """The work itself, at most 256 KiB."""
+    """The work itself, at most 256 KiB. Base64 in JSON."""
     content_type: _builtins.str
     """The media type of the payload, at most 255 characters."""
     priority: _builtins.int

@@ -28,8 +28,13 @@ if _version_not_supported:
 class TaskServiceStub(object):
     """Creates tasks, answers what became of them, cancels, retries and watches.
 
-    Every error carries a google.rpc.ErrorInfo with the domain "idstatus". An
-    answer to a write means that the change is on disk.
+    An answer to a write means that the change is on disk.
+
+    Every error carries a google.rpc.ErrorInfo with the domain "idstatus" and a reason.
+    Any method may answer INVALID_ARGUMENT INVALID_FIELD, with a google.rpc.BadRequest
+    that names the faulty fields; RESOURCE_EXHAUSTED OVERLOADED, and UNAVAILABLE DRAINING
+    or STORE_UNAVAILABLE, with a google.rpc.RetryInfo. What else a method may answer
+    stands with it.
     """
 
     def __init__(self, channel):
@@ -103,12 +108,19 @@ class TaskServiceStub(object):
 class TaskServiceServicer(object):
     """Creates tasks, answers what became of them, cancels, retries and watches.
 
-    Every error carries a google.rpc.ErrorInfo with the domain "idstatus". An
-    answer to a write means that the change is on disk.
+    An answer to a write means that the change is on disk.
+
+    Every error carries a google.rpc.ErrorInfo with the domain "idstatus" and a reason.
+    Any method may answer INVALID_ARGUMENT INVALID_FIELD, with a google.rpc.BadRequest
+    that names the faulty fields; RESOURCE_EXHAUSTED OVERLOADED, and UNAVAILABLE DRAINING
+    or STORE_UNAVAILABLE, with a google.rpc.RetryInfo. What else a method may answer
+    stands with it.
     """
 
     def CreateTask(self, request, context):
         """Creates a task: queued, or delayed if its run time lies ahead.
+
+        Errors: ALREADY_EXISTS TASK_EXISTS, UNIQUE_KEY_HELD, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,6 +128,8 @@ class TaskServiceServicer(object):
 
     def BatchCreateTasks(self, request, context):
         """Creates up to 1,000 tasks, all or none, in one commit.
+
+        Errors: ALREADY_EXISTS TASK_EXISTS, UNIQUE_KEY_HELD, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,6 +137,8 @@ class TaskServiceServicer(object):
 
     def GetTask(self, request, context):
         """Returns a task.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +146,8 @@ class TaskServiceServicer(object):
 
     def GetIdStatus(self, request, context):
         """Returns a task's status: the cheapest way to ask what became of it.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,6 +156,8 @@ class TaskServiceServicer(object):
     def BatchGetIdStatuses(self, request, context):
         """Returns the statuses of up to 1,000 tasks, in the order asked. One unknown
         id makes the whole call NOT_FOUND.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,6 +165,8 @@ class TaskServiceServicer(object):
 
     def ListTasks(self, request, context):
         """Lists tasks in the order of their creation, page by page.
+
+        Errors: INVALID_ARGUMENT INVALID_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,6 +176,9 @@ class TaskServiceServicer(object):
         """Cancels a task that is not terminal. The status is terminal at once; a
         runner that holds the task is told. Cancelling a cancelled task answers OK
         with what stands.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_FINISHED;
+        ALREADY_EXISTS REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,6 +186,9 @@ class TaskServiceServicer(object):
 
     def BatchCancelTasks(self, request, context):
         """Cancels tasks by id or by filter. Each is cancelled or refused on its own.
+
+        Errors: ALREADY_EXISTS REQUEST_ID_REUSED; of one task
+        NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_FINISHED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,6 +197,9 @@ class TaskServiceServicer(object):
     def RetryTask(self, request, context):
         """Creates a new task that does a terminal task's work again. A task can be
         retried once; to go on, retry the last of the chain.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_NOT_FINISHED,
+        TASK_ALREADY_RETRIED; ALREADY_EXISTS REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,6 +207,8 @@ class TaskServiceServicer(object):
 
     def DeleteTask(self, request, context):
         """Deletes a terminal task. Its id stays used.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_NOT_FINISHED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,6 +217,8 @@ class TaskServiceServicer(object):
     def WaitTask(self, request, context):
         """Waits until a task is terminal or the wait is over, and returns the task as
         it then is.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND; RESOURCE_EXHAUSTED TOO_MANY_WATCHES.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,6 +232,10 @@ class TaskServiceServicer(object):
         A watch on ids ends with OK once every named task is terminal. A watch on a
         filter never does. UNAVAILABLE and RESOURCE_EXHAUSTED mean: resume from the
         last token.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND; INVALID_ARGUMENT INVALID_TOKEN; OUT_OF_RANGE
+        REVISION_COMPACTED, REVISION_IN_FUTURE; RESOURCE_EXHAUSTED TOO_MANY_WATCHES,
+        WATCHER_TOO_SLOW; UNAVAILABLE STREAM_AGED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -276,8 +315,13 @@ def add_TaskServiceServicer_to_server(servicer, server):
 class TaskService(object):
     """Creates tasks, answers what became of them, cancels, retries and watches.
 
-    Every error carries a google.rpc.ErrorInfo with the domain "idstatus". An
-    answer to a write means that the change is on disk.
+    An answer to a write means that the change is on disk.
+
+    Every error carries a google.rpc.ErrorInfo with the domain "idstatus" and a reason.
+    Any method may answer INVALID_ARGUMENT INVALID_FIELD, with a google.rpc.BadRequest
+    that names the faulty fields; RESOURCE_EXHAUSTED OVERLOADED, and UNAVAILABLE DRAINING
+    or STORE_UNAVAILABLE, with a google.rpc.RetryInfo. What else a method may answer
+    stands with it.
     """
 
     @staticmethod

@@ -29,8 +29,13 @@ GRPC_VERSION: str
 class TaskServiceStub:
     """Creates tasks, answers what became of them, cancels, retries and watches.
 
-    Every error carries a google.rpc.ErrorInfo with the domain "idstatus". An
-    answer to a write means that the change is on disk.
+    An answer to a write means that the change is on disk.
+
+    Every error carries a google.rpc.ErrorInfo with the domain "idstatus" and a reason.
+    Any method may answer INVALID_ARGUMENT INVALID_FIELD, with a google.rpc.BadRequest
+    that names the faulty fields; RESOURCE_EXHAUSTED OVERLOADED, and UNAVAILABLE DRAINING
+    or STORE_UNAVAILABLE, with a google.rpc.RetryInfo. What else a method may answer
+    stands with it.
     """
 
     @_typing.overload
@@ -38,35 +43,67 @@ class TaskServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TaskServiceAsyncStub: ...
     CreateTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.CreateTaskRequest, _task_service_pb2.CreateTaskResponse]
-    """Creates a task: queued, or delayed if its run time lies ahead."""
+    """Creates a task: queued, or delayed if its run time lies ahead.
+
+    Errors: ALREADY_EXISTS TASK_EXISTS, UNIQUE_KEY_HELD, REQUEST_ID_REUSED.
+    """
     BatchCreateTasks: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.BatchCreateTasksRequest, _task_service_pb2.BatchCreateTasksResponse]
-    """Creates up to 1,000 tasks, all or none, in one commit."""
+    """Creates up to 1,000 tasks, all or none, in one commit.
+
+    Errors: ALREADY_EXISTS TASK_EXISTS, UNIQUE_KEY_HELD, REQUEST_ID_REUSED.
+    """
     GetTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.GetTaskRequest, _task_service_pb2.GetTaskResponse]
-    """Returns a task."""
+    """Returns a task.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND.
+    """
     GetIdStatus: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.GetIdStatusRequest, _task_service_pb2.GetIdStatusResponse]
-    """Returns a task's status: the cheapest way to ask what became of it."""
+    """Returns a task's status: the cheapest way to ask what became of it.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND.
+    """
     BatchGetIdStatuses: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.BatchGetIdStatusesRequest, _task_service_pb2.BatchGetIdStatusesResponse]
     """Returns the statuses of up to 1,000 tasks, in the order asked. One unknown
     id makes the whole call NOT_FOUND.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND.
     """
     ListTasks: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ListTasksRequest, _task_service_pb2.ListTasksResponse]
-    """Lists tasks in the order of their creation, page by page."""
+    """Lists tasks in the order of their creation, page by page.
+
+    Errors: INVALID_ARGUMENT INVALID_TOKEN.
+    """
     CancelTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.CancelTaskRequest, _task_service_pb2.CancelTaskResponse]
     """Cancels a task that is not terminal. The status is terminal at once; a
     runner that holds the task is told. Cancelling a cancelled task answers OK
     with what stands.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_FINISHED;
+    ALREADY_EXISTS REQUEST_ID_REUSED.
     """
     BatchCancelTasks: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.BatchCancelTasksRequest, _task_service_pb2.BatchCancelTasksResponse]
-    """Cancels tasks by id or by filter. Each is cancelled or refused on its own."""
+    """Cancels tasks by id or by filter. Each is cancelled or refused on its own.
+
+    Errors: ALREADY_EXISTS REQUEST_ID_REUSED; of one task
+    NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_FINISHED.
+    """
     RetryTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.RetryTaskRequest, _task_service_pb2.RetryTaskResponse]
     """Creates a new task that does a terminal task's work again. A task can be
     retried once; to go on, retry the last of the chain.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_NOT_FINISHED,
+    TASK_ALREADY_RETRIED; ALREADY_EXISTS REQUEST_ID_REUSED.
     """
     DeleteTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.DeleteTaskRequest, _task_service_pb2.DeleteTaskResponse]
-    """Deletes a terminal task. Its id stays used."""
+    """Deletes a terminal task. Its id stays used.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_NOT_FINISHED.
+    """
     WaitTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.WaitTaskRequest, _task_service_pb2.WaitTaskResponse]
     """Waits until a task is terminal or the wait is over, and returns the task as
     it then is.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND; RESOURCE_EXHAUSTED TOO_MANY_WATCHES.
     """
     WatchTasks: _grpc.UnaryStreamMultiCallable[_task_service_pb2.WatchTasksRequest, _task_service_pb2.WatchTasksResponse]
     """Streams the state of tasks at one revision R, then `snapshot_complete`,
@@ -76,47 +113,88 @@ class TaskServiceStub:
     A watch on ids ends with OK once every named task is terminal. A watch on a
     filter never does. UNAVAILABLE and RESOURCE_EXHAUSTED mean: resume from the
     last token.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND; INVALID_ARGUMENT INVALID_TOKEN; OUT_OF_RANGE
+    REVISION_COMPACTED, REVISION_IN_FUTURE; RESOURCE_EXHAUSTED TOO_MANY_WATCHES,
+    WATCHER_TOO_SLOW; UNAVAILABLE STREAM_AGED.
     """
 
 @_typing.type_check_only
 class TaskServiceAsyncStub(TaskServiceStub):
     """Creates tasks, answers what became of them, cancels, retries and watches.
 
-    Every error carries a google.rpc.ErrorInfo with the domain "idstatus". An
-    answer to a write means that the change is on disk.
+    An answer to a write means that the change is on disk.
+
+    Every error carries a google.rpc.ErrorInfo with the domain "idstatus" and a reason.
+    Any method may answer INVALID_ARGUMENT INVALID_FIELD, with a google.rpc.BadRequest
+    that names the faulty fields; RESOURCE_EXHAUSTED OVERLOADED, and UNAVAILABLE DRAINING
+    or STORE_UNAVAILABLE, with a google.rpc.RetryInfo. What else a method may answer
+    stands with it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.CreateTaskRequest, _task_service_pb2.CreateTaskResponse]  # type: ignore[assignment]
-    """Creates a task: queued, or delayed if its run time lies ahead."""
+    """Creates a task: queued, or delayed if its run time lies ahead.
+
+    Errors: ALREADY_EXISTS TASK_EXISTS, UNIQUE_KEY_HELD, REQUEST_ID_REUSED.
+    """
     BatchCreateTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.BatchCreateTasksRequest, _task_service_pb2.BatchCreateTasksResponse]  # type: ignore[assignment]
-    """Creates up to 1,000 tasks, all or none, in one commit."""
+    """Creates up to 1,000 tasks, all or none, in one commit.
+
+    Errors: ALREADY_EXISTS TASK_EXISTS, UNIQUE_KEY_HELD, REQUEST_ID_REUSED.
+    """
     GetTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.GetTaskRequest, _task_service_pb2.GetTaskResponse]  # type: ignore[assignment]
-    """Returns a task."""
+    """Returns a task.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND.
+    """
     GetIdStatus: _aio.UnaryUnaryMultiCallable[_task_service_pb2.GetIdStatusRequest, _task_service_pb2.GetIdStatusResponse]  # type: ignore[assignment]
-    """Returns a task's status: the cheapest way to ask what became of it."""
+    """Returns a task's status: the cheapest way to ask what became of it.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND.
+    """
     BatchGetIdStatuses: _aio.UnaryUnaryMultiCallable[_task_service_pb2.BatchGetIdStatusesRequest, _task_service_pb2.BatchGetIdStatusesResponse]  # type: ignore[assignment]
     """Returns the statuses of up to 1,000 tasks, in the order asked. One unknown
     id makes the whole call NOT_FOUND.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND.
     """
     ListTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ListTasksRequest, _task_service_pb2.ListTasksResponse]  # type: ignore[assignment]
-    """Lists tasks in the order of their creation, page by page."""
+    """Lists tasks in the order of their creation, page by page.
+
+    Errors: INVALID_ARGUMENT INVALID_TOKEN.
+    """
     CancelTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.CancelTaskRequest, _task_service_pb2.CancelTaskResponse]  # type: ignore[assignment]
     """Cancels a task that is not terminal. The status is terminal at once; a
     runner that holds the task is told. Cancelling a cancelled task answers OK
     with what stands.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_FINISHED;
+    ALREADY_EXISTS REQUEST_ID_REUSED.
     """
     BatchCancelTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.BatchCancelTasksRequest, _task_service_pb2.BatchCancelTasksResponse]  # type: ignore[assignment]
-    """Cancels tasks by id or by filter. Each is cancelled or refused on its own."""
+    """Cancels tasks by id or by filter. Each is cancelled or refused on its own.
+
+    Errors: ALREADY_EXISTS REQUEST_ID_REUSED; of one task
+    NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_FINISHED.
+    """
     RetryTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.RetryTaskRequest, _task_service_pb2.RetryTaskResponse]  # type: ignore[assignment]
     """Creates a new task that does a terminal task's work again. A task can be
     retried once; to go on, retry the last of the chain.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_NOT_FINISHED,
+    TASK_ALREADY_RETRIED; ALREADY_EXISTS REQUEST_ID_REUSED.
     """
     DeleteTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.DeleteTaskRequest, _task_service_pb2.DeleteTaskResponse]  # type: ignore[assignment]
-    """Deletes a terminal task. Its id stays used."""
+    """Deletes a terminal task. Its id stays used.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_NOT_FINISHED.
+    """
     WaitTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.WaitTaskRequest, _task_service_pb2.WaitTaskResponse]  # type: ignore[assignment]
     """Waits until a task is terminal or the wait is over, and returns the task as
     it then is.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND; RESOURCE_EXHAUSTED TOO_MANY_WATCHES.
     """
     WatchTasks: _aio.UnaryStreamMultiCallable[_task_service_pb2.WatchTasksRequest, _task_service_pb2.WatchTasksResponse]  # type: ignore[assignment]
     """Streams the state of tasks at one revision R, then `snapshot_complete`,
@@ -126,13 +204,22 @@ class TaskServiceAsyncStub(TaskServiceStub):
     A watch on ids ends with OK once every named task is terminal. A watch on a
     filter never does. UNAVAILABLE and RESOURCE_EXHAUSTED mean: resume from the
     last token.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND; INVALID_ARGUMENT INVALID_TOKEN; OUT_OF_RANGE
+    REVISION_COMPACTED, REVISION_IN_FUTURE; RESOURCE_EXHAUSTED TOO_MANY_WATCHES,
+    WATCHER_TOO_SLOW; UNAVAILABLE STREAM_AGED.
     """
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     """Creates tasks, answers what became of them, cancels, retries and watches.
 
-    Every error carries a google.rpc.ErrorInfo with the domain "idstatus". An
-    answer to a write means that the change is on disk.
+    An answer to a write means that the change is on disk.
+
+    Every error carries a google.rpc.ErrorInfo with the domain "idstatus" and a reason.
+    Any method may answer INVALID_ARGUMENT INVALID_FIELD, with a google.rpc.BadRequest
+    that names the faulty fields; RESOURCE_EXHAUSTED OVERLOADED, and UNAVAILABLE DRAINING
+    or STORE_UNAVAILABLE, with a google.rpc.RetryInfo. What else a method may answer
+    stands with it.
     """
 
     @_abc_1.abstractmethod
@@ -141,7 +228,10 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_service_pb2.CreateTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.CreateTaskResponse, _abc.Awaitable[_task_service_pb2.CreateTaskResponse]]:
-        """Creates a task: queued, or delayed if its run time lies ahead."""
+        """Creates a task: queued, or delayed if its run time lies ahead.
+
+        Errors: ALREADY_EXISTS TASK_EXISTS, UNIQUE_KEY_HELD, REQUEST_ID_REUSED.
+        """
 
     @_abc_1.abstractmethod
     def BatchCreateTasks(
@@ -149,7 +239,10 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_service_pb2.BatchCreateTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.BatchCreateTasksResponse, _abc.Awaitable[_task_service_pb2.BatchCreateTasksResponse]]:
-        """Creates up to 1,000 tasks, all or none, in one commit."""
+        """Creates up to 1,000 tasks, all or none, in one commit.
+
+        Errors: ALREADY_EXISTS TASK_EXISTS, UNIQUE_KEY_HELD, REQUEST_ID_REUSED.
+        """
 
     @_abc_1.abstractmethod
     def GetTask(
@@ -157,7 +250,10 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_service_pb2.GetTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.GetTaskResponse, _abc.Awaitable[_task_service_pb2.GetTaskResponse]]:
-        """Returns a task."""
+        """Returns a task.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def GetIdStatus(
@@ -165,7 +261,10 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_service_pb2.GetIdStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.GetIdStatusResponse, _abc.Awaitable[_task_service_pb2.GetIdStatusResponse]]:
-        """Returns a task's status: the cheapest way to ask what became of it."""
+        """Returns a task's status: the cheapest way to ask what became of it.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def BatchGetIdStatuses(
@@ -175,6 +274,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_task_service_pb2.BatchGetIdStatusesResponse, _abc.Awaitable[_task_service_pb2.BatchGetIdStatusesResponse]]:
         """Returns the statuses of up to 1,000 tasks, in the order asked. One unknown
         id makes the whole call NOT_FOUND.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -183,7 +284,10 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_service_pb2.ListTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.ListTasksResponse, _abc.Awaitable[_task_service_pb2.ListTasksResponse]]:
-        """Lists tasks in the order of their creation, page by page."""
+        """Lists tasks in the order of their creation, page by page.
+
+        Errors: INVALID_ARGUMENT INVALID_TOKEN.
+        """
 
     @_abc_1.abstractmethod
     def CancelTask(
@@ -194,6 +298,9 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancels a task that is not terminal. The status is terminal at once; a
         runner that holds the task is told. Cancelling a cancelled task answers OK
         with what stands.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_FINISHED;
+        ALREADY_EXISTS REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -202,7 +309,11 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_service_pb2.BatchCancelTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.BatchCancelTasksResponse, _abc.Awaitable[_task_service_pb2.BatchCancelTasksResponse]]:
-        """Cancels tasks by id or by filter. Each is cancelled or refused on its own."""
+        """Cancels tasks by id or by filter. Each is cancelled or refused on its own.
+
+        Errors: ALREADY_EXISTS REQUEST_ID_REUSED; of one task
+        NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_FINISHED.
+        """
 
     @_abc_1.abstractmethod
     def RetryTask(
@@ -212,6 +323,9 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_task_service_pb2.RetryTaskResponse, _abc.Awaitable[_task_service_pb2.RetryTaskResponse]]:
         """Creates a new task that does a terminal task's work again. A task can be
         retried once; to go on, retry the last of the chain.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_NOT_FINISHED,
+        TASK_ALREADY_RETRIED; ALREADY_EXISTS REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -220,7 +334,10 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_service_pb2.DeleteTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.DeleteTaskResponse, _abc.Awaitable[_task_service_pb2.DeleteTaskResponse]]:
-        """Deletes a terminal task. Its id stays used."""
+        """Deletes a terminal task. Its id stays used.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND; FAILED_PRECONDITION TASK_NOT_FINISHED.
+        """
 
     @_abc_1.abstractmethod
     def WaitTask(
@@ -230,6 +347,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_task_service_pb2.WaitTaskResponse, _abc.Awaitable[_task_service_pb2.WaitTaskResponse]]:
         """Waits until a task is terminal or the wait is over, and returns the task as
         it then is.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND; RESOURCE_EXHAUSTED TOO_MANY_WATCHES.
         """
 
     @_abc_1.abstractmethod
@@ -245,6 +364,10 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         A watch on ids ends with OK once every named task is terminal. A watch on a
         filter never does. UNAVAILABLE and RESOURCE_EXHAUSTED mean: resume from the
         last token.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND; INVALID_ARGUMENT INVALID_TOKEN; OUT_OF_RANGE
+        REVISION_COMPACTED, REVISION_IN_FUTURE; RESOURCE_EXHAUSTED TOO_MANY_WATCHES,
+        WATCHER_TOO_SLOW; UNAVAILABLE STREAM_AGED.
         """
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

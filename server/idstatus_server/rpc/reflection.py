@@ -6,6 +6,7 @@ versions are the same but for the package, so one servicer serves both
 """
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from importlib import resources
 from typing import Any
 
@@ -45,6 +46,9 @@ class DocumentedReflection(ReflectionServicer):
         return self._with_comments(file)
 
     def _file_containing_symbol(self, request: Any, fully_qualified_name: str) -> Any:
+        with suppress(KeyError):  # the stock servicer does not know a method by its name
+            method = descriptor_pool.Default().FindMethodByName(fully_qualified_name)
+            fully_qualified_name = method.containing_service.full_name
         file = super()._file_containing_symbol(  # type: ignore[misc]
             request, fully_qualified_name
         )
