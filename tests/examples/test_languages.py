@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 
 import pytest
+from faults.trial import BrokenServer
 from pages import ADDRESS, blocks
 
 from harness import ServerProcess
@@ -42,7 +43,7 @@ BUF = "buf, which `make install` puts into .venv (on PyPI: buf-bin)"
 # The programs that the README's commands need, and what to install if one is not found.
 NEEDED = {
     "go": {"go": "Go 1.26 or newer, https://go.dev/dl", "buf": BUF},
-    "node": {"npm": "Node.js 20 or newer with npm, https://nodejs.org", "buf": BUF},
+    "node": {"npm": "Node.js 20 or newer with npm, https://nodejs.org"},
 }
 HALF_WAY = Progress(fraction=0.5, message="half way")
 # What the server must hold in the end: payload, statuses, execution, progress, result, message.
@@ -71,6 +72,14 @@ HELD = [
 def installed_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `make install` brings is found first."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[BrokenServer]:
+    """A server with faults that can be switched on."""
+    server = BrokenServer(tmp_path).start()
+    yield server
+    server.kill()
 
 
 @dataclass(frozen=True)
@@ -157,8 +166,8 @@ def changes(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("language", NEEDED)
-def test_an_example_plays_the_scenario_and_its_build_changes_nothing(
-    server: ServerProcess, language: str
+def test_an_example_plays_the_scenario_unless_the_server_is_wrong(
+    server: BrokenServer, language: str
 ) -> None:
     folder = EXAMPLES / language
     before = changes(folder)
@@ -172,6 +181,11 @@ def test_an_example_plays_the_scenario_and_its_build_changes_nothing(
     assert play(command, folder, restart) == Played(LINES, "", 0)
     assert held(server) == HELD
     assert changes(folder) == before
+
+    server.switch("second-end")  # a task that has ended can be cancelled all the same
+    wrong = play(command, folder, restart)
+    assert (wrong.printed, wrong.status) == (LINES[:10], 1)
+    assert wrong.complained
 
 
 def test_no_example_is_left_out() -> None:
