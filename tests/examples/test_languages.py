@@ -44,6 +44,16 @@ BUF = "buf, which `make install` puts into .venv (on PyPI: buf-bin)"
 NEEDED = {
     "go": {"go": "Go 1.26 or newer, https://go.dev/dl", "buf": BUF},
     "node": {"npm": "Node.js 20 or newer with npm, https://nodejs.org"},
+    "java": {
+        "javac": "a JDK, 17 or newer (Debian: openjdk-17-jdk-headless)",
+        "mvn": "Maven 3.8 or newer (Debian: maven)",
+    },
+    "rust": {"cargo": "Rust 1.88 or newer, https://rustup.rs"},
+    "cpp": {
+        "cmake": "CMake 3.16 or newer and a C++ compiler (Debian: cmake, g++)",
+        "protoc": "protobuf and its compiler (Debian: libprotobuf-dev, protobuf-compiler)",
+        "grpc_cpp_plugin": "gRPC and its compiler (Debian: libgrpc++-dev, protobuf-compiler-grpc)",
+    },
 }
 HALF_WAY = Progress(fraction=0.5, message="half way")
 # What the server must hold in the end: payload, statuses, execution, progress, result, message.

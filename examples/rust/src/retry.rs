@@ -1,0 +1,16 @@
+//! When to try again.
+
+use std::error::Error;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+pub const PAUSE: Duration = Duration::from_millis(200);
+
+/// Tells whether a call or a stream ended because the server was out of reach.
+///
+/// tonic gives a connection that breaks off other codes than UNAVAILABLE. But such a status has a
+/// source; one that the server sent has none.
+pub fn is_unavailable(status: &Status) -> bool {
+    status.code() == Code::Unavailable || status.source().is_some()
+}
