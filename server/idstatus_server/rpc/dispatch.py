@@ -157,7 +157,7 @@ def _handler(
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     parse = parser(GetMessageClass(method.input_type))
     if not method.server_streaming:
-        unary = _unary(serve, guard, waits=_waits(method))
+        unary = _unary(serve, guard, waits=may_wait(method))
         return grpc.unary_unary_rpc_method_handler(unary, request_deserializer=parse)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(
@@ -168,8 +168,8 @@ def _handler(
     )
 
 
-def _waits(method: MethodDescriptor) -> bool:
-    """Tell whether callers of a method may ask to wait."""
+def may_wait(method: MethodDescriptor) -> bool:
+    """Tell whether a method's callers may ask to wait."""
     return "wait" in method.input_type.fields_by_name or method.name == "WaitOperation"
 
 
