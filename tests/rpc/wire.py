@@ -160,7 +160,7 @@ class Api:
         self.tasks: Any = TaskServiceStub(channel)
         self.runners: Any = RunnerServiceStub(channel)
         self.queues: Any = QueueServiceStub(channel)
-        self.operations: Any = OperationsStub(channel)  # type: ignore[no-untyped-call]
+        self.operations: Any = OperationsStub(channel)
         self.health: Any = HealthStub(channel)
 
     @classmethod
