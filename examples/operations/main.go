@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/longrunning"
-	"cloud.google.com/go/longrunning/autogen"
+	autogen "cloud.google.com/go/longrunning/autogen"
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"github.com/googleapis/gax-go/v2/apierror"
 	"google.golang.org/api/option"

@@ -63,7 +63,8 @@ def test_the_program_in_go_is_the_one_shown_and_follows_operations(
     ]
     client.create_batch([NewTask(queue=queue)] * 2)
     first, second = client.claim([queue], max_tasks=2)
-    assert follow(first.task.id, then=lambda: client.finish([first.report(Success(b"out"))])) == [
+    success = first.report(Success(result=b"out"))
+    assert follow(first.task.id, then=lambda: client.finish([success])) == [
         f"tasks/{first.task.id} in {queue} is STATUS_RUNNING",
         "result: out",
     ]

@@ -95,8 +95,8 @@ async def test_a_failure_has_the_code_of_its_reason(
     await api.fail(claim, **failure)
     found = await operation(api, claim.task.id)
     assert (found.done, found.WhichOneof("result")) == (True, "error")
-    told = {name: str(failure[name]) for name in ("exit_code", "signal") if name in failure}
-    metadata = {"id": claim.task.id, "execution": "ENDED", **told}
+    metadata = {"id": claim.task.id, "execution": "ENDED"}
+    metadata |= {key: str(failure[key]) for key in ("exit_code", "signal") if key in failure}
     reason = m.Reason.Name(failure["reason"]).removeprefix("REASON_")
     assert refusal_of(found.error) == Refusal(code, reason, metadata=metadata, message=message)
 
@@ -194,7 +194,8 @@ async def test_operations_are_listed_page_by_page(api: Api, queue: str) -> None:
     await api.cancel(created[2].id)
     (first, *_) = await api.claim(queue)
     await api.succeed(first, b"out")
-    found, token = [], ""
+    found: list[o.Operation] = []
+    token = ""
     while len(found) < 5:
         page = await listed(api, filter=f"metadata.queue={queue}", page_size=2, page_token=token)
         assert len(page.operations) <= 2
