@@ -33,7 +33,10 @@ def follow(operations: Any) -> Follow:
 
     def follow(task_id: str) -> Operation:
         found = operations.get_operation(f"tasks/{task_id}")
-        return from_gapic(found, operations, m.Task, metadata_type=m.Task, polling=OFTEN)
+        future: Operation = from_gapic(
+            found, operations, m.Task, metadata_type=m.Task, polling=OFTEN
+        )
+        return future
 
     return follow
 

@@ -183,7 +183,7 @@ async def test_who_waits_too_long_is_told_how_it_stands(api: Api, queue: str) ->
     assert await wait(api, task.id, 0) == await operation(api, task.id)
     assert await wait(api, task.id, 0.1) == await operation(api, task.id)
     until_its_deadline = o.WaitOperationRequest(name=f"tasks/{task.id}")
-    found = await api.operations.WaitOperation(until_its_deadline, timeout=1)
+    found = await api.operations.WaitOperation(until_its_deadline, timeout=2)
     assert found == await operation(api, task.id)
     refusal = await refused(wait(api, task.id, -1))
     assert (refusal.kind[0], refusal.fields) == ("INVALID_ARGUMENT", ["timeout"])
@@ -220,11 +220,11 @@ async def test_a_token_goes_with_the_arguments_that_it_was_given_for(api: Api, q
     await api.create_many(3, queue)
     wanted = f"metadata.queue={queue}"
     token = (await listed(api, filter=wanted, page_size=1)).next_page_token
-    ours = (await api.page(filter=m.TaskFilter(queues=[queue]), page_size=1)).next_page_token
+    of_tasks = (await api.page(page_size=1)).next_page_token
     for fields in (
         {"page_token": token},
         {"page_token": token, "filter": wanted, "name": "tasks"},
-        {"page_token": ours, "filter": wanted},
+        {"page_token": of_tasks},
         {"page_token": "x", "filter": wanted},
     ):
         refusal = await refused(listed(api, **fields))

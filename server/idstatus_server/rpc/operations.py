@@ -43,7 +43,8 @@ class OperationsService:
         size = fields.page_size(request.page_size)
         fields.check()
         same = pb.ListOperationsRequest(name=request.name, filter=request.filter)
-        arguments = same.SerializeToString(deterministic=True)
+        # With the name, for ListTasks without arguments has the same bytes.
+        arguments = same.DESCRIPTOR.full_name.encode() + same.SerializeToString(deterministic=True)
         asked = Asked(wanted, size, request.page_token, arguments, encode.FULL)
         answer = pb.ListOperationsResponse()
         answer.next_page_token = await self._listing.fill(answer.operations, asked, operation.tell)
