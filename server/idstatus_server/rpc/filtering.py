@@ -38,7 +38,7 @@ def read_filter(fields: Fields, text: str) -> task_pb2.TaskFilter:
         elif name.startswith(_LABELS):
             wanted.labels[name.removeprefix(_LABELS)] = value
         else:
-            fields.fault("filter", f"{_RULE}; not {name[:80]}={value[:80]}")
+            fields.fault("filter", f"{_RULE}; not {f'{name}={value}'[:80]!r}")
     if not statuses:  # as of what is done and queued: no task was created before the epoch
         wanted.create_time.end.CopyFrom(Timestamp())
     elif len(statuses) < len(Status):

@@ -8,12 +8,11 @@ from google.rpc.error_details_pb2 import ErrorInfo
 
 from idstatus.v1 import task_pb2
 from idstatus_server.lifecycle import Reason, Status
+from idstatus_server.limits import OPERATIONS
 from idstatus_server.model import Task
 from idstatus_server.rpc import encode
 from idstatus_server.rpc.errors import DOMAIN, status
 from idstatus_server.store.base import Bodies
-
-COLLECTION = "tasks"
 
 # By the words of google.rpc.Code: work whose time is up may have been done all the same, which
 # DEADLINE_EXCEEDED says; what was ended by force is worth another try, by a task of its own,
@@ -29,7 +28,7 @@ OUTCOMES: dict[Reason, tuple[grpc.StatusCode, str]] = {
 
 def tell(message: pb.Operation, of: Task, bodies: Mapping[int, Bodies] | None = None) -> None:
     """Tell of a task; ``bodies`` are those of the store, for a success."""
-    message.name = f"{COLLECTION}/{of.id}"
+    message.name = f"{OPERATIONS}/{of.id}"
     message.done = of.terminal
     basic = task_pb2.Task()
     encode.task(basic, of, encode.BASIC)

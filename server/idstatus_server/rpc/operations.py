@@ -12,6 +12,7 @@ from google.protobuf.empty_pb2 import Empty
 from idstatus_server.engine.commands import Cancel, Delete
 from idstatus_server.errors import TaskFinishedError
 from idstatus_server.lifecycle import Status
+from idstatus_server.limits import OPERATIONS
 from idstatus_server.rpc import decode, encode, operation
 from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
@@ -37,8 +38,8 @@ class OperationsService:
     ) -> pb.ListOperationsResponse:
         """Return one page of operations, newest first."""
         fields = Fields(self._limits)
-        if request.name not in ("", operation.COLLECTION):
-            fields.fault("name", f"must be {operation.COLLECTION} or empty")
+        if request.name not in ("", OPERATIONS):
+            fields.fault("name", f"must be {OPERATIONS} or empty")
         wanted = decode.task_filter(fields, read_filter(fields, request.filter))
         size = fields.page_size(request.page_size)
         fields.check()
