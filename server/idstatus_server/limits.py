@@ -9,6 +9,8 @@ YEAR = 365 * DAY
 
 ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 QUEUE = re.compile(r"[a-z0-9._-]{1,64}")
+OPERATIONS = "tasks"
+OPERATION = re.compile(rf"{OPERATIONS}/{ID.pattern}")
 DEFAULT_QUEUE = "default"
 
 

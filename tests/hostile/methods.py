@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from google.longrunning import operations_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from grpc_channelz.v1 import channelz_pb2
 from grpc_health.v1 import health_pb2
@@ -10,10 +11,13 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
 
-_OURS: tuple[Any, ...] = (task_service_pb2, runner_service_pb2, queue_service_pb2)
+_OURS: tuple[Any, ...] = (
+    *(task_service_pb2, runner_service_pb2, queue_service_pb2),
+    operations_pb2,
+)
 _STOCK: tuple[Any, ...] = (health_pb2, reflection_pb2, channelz_pb2)
 # Methods of one answer that may keep their caller waiting.
-_LONG_POLLS = ("WaitTask", "ClaimTasks")
+_LONG_POLLS = ("WaitTask", "ClaimTasks", "WaitOperation")
 
 
 def is_map(field: Any) -> bool:

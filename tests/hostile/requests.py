@@ -19,6 +19,10 @@ _COUNTS, _MANY = (0, 1, 1, 2, 3), (32, 33, 101, 1000, 1001, 20_000)
 _MOST_BYTES = 4 << 20
 _NAMES = ("idstatus.v1.TaskService", "idstatus.v1.Task", "idstatus/v1/task.proto", "")
 _SETTINGS = ("paused", "max_running", "retention", "*")
+_FILTERS = (
+    *("", "done=true", "done = false AND metadata.queue=queue-1", 'metadata.status="ERROR"'),
+    *("metadata.labels.k=v", "done=true AND", "done=true OR done=false", "done=true done=true"),
+)
 # Where each of so many tasks would have to be looked at, and how often it is asked for.
 _DEAR = {"labels": 0.1}
 
@@ -90,7 +94,7 @@ class Requests:
         """Return a value that its rules allow, mostly."""
         draw = self._draw
         if field.type == F.TYPE_STRING:
-            return self._text(field.name)
+            return self._text(field)
         if field.type == F.TYPE_BYTES:
             return draw.randbytes(draw.randrange(100))
         if field.type == F.TYPE_ENUM:
@@ -99,8 +103,8 @@ class Requests:
             return draw.choice((0.0, 0.5, 1.0))
         return draw.randrange(4) if field.type != F.TYPE_BOOL else draw.random() < 0.2
 
-    def _text(self, name: str) -> str:
-        draw = self._draw
+    def _text(self, field: Any) -> str:
+        draw, name = self._draw, field.name
         rare: dict[str, tuple[float, str]] = {
             "page_token": (0.5, self._known.token(draw)),
             "resume_token": (0.5, self._known.token(draw)),
@@ -113,6 +117,10 @@ class Requests:
             return text if draw.random() < often else ""
         if name in ("id", "ids", "root_id"):
             return self._known.id(draw)
+        if name == "filter":
+            return draw.choice(_FILTERS)
+        if name == "name" and field.containing_type.file.package == "google.longrunning":
+            return draw.choice(("tasks", "", *[f"tasks/{self._known.id(draw)}"] * 8))
         if name in ("queue", "queues", "name"):
             return f"queue-{draw.randrange(8)}"
         return draw.choice(_SETTINGS if name == "paths" else _NAMES)

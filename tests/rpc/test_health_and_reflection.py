@@ -16,7 +16,10 @@ from harness import ServerProcess
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-OURS = [f"idstatus.v1.{name}Service" for name in ("Queue", "Runner", "Task")]
+OURS = [
+    *(f"idstatus.v1.{name}Service" for name in ("Queue", "Runner", "Task")),
+    "google.longrunning.Operations",
+]
 VERSIONS = ["v1", "v1alpha"]
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.longrunning import operations_pb2
 from rpc.wire import Api, refused
 
 from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
@@ -14,7 +15,7 @@ REFUSED = ("INVALID_ARGUMENT", "INVALID_FIELD")
 BYTES = [b"\x00\x00", b"\x0a\x02\xff\xfe", b"\x0a\x7fshort"]
 SERVICES = [
     service
-    for module in (task_service_pb2, runner_service_pb2, queue_service_pb2)
+    for module in (task_service_pb2, runner_service_pb2, queue_service_pb2, operations_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 METHODS = [method for service in SERVICES for method in service.methods]
@@ -22,7 +23,7 @@ UNARY = [m for m in METHODS if not m.server_streaming and not m.client_streaming
 
 
 def path(method: Any) -> str:
-    return f"{method.containing_service.name}/{method.name}"
+    return f"{method.containing_service.full_name}/{method.name}"
 
 
 @pytest.mark.parametrize("method", UNARY, ids=path)
@@ -33,15 +34,15 @@ async def test_a_unary_method_refuses_what_it_cannot_parse(api: Api, method: Any
 
 @pytest.mark.parametrize("data", BYTES)
 async def test_it_does_not_matter_what_is_wrong_with_the_bytes(api: Api, data: bytes) -> None:
-    assert (await refused(api.raw("TaskService/GetTask", data))).kind == REFUSED
+    assert (await refused(api.raw("idstatus.v1.TaskService/GetTask", data))).kind == REFUSED
 
 
 async def test_bytes_of_fields_we_do_not_know_are_let_pass(api: Api, queue: str) -> None:
     created = await api.create(queue)
     unknown = b"\xfa\x3f\x01x"  # field 1023
     request = b"\x0a" + bytes([len(created.id)]) + created.id.encode()
-    known = await api.raw("TaskService/GetIdStatus", request)
-    assert await api.raw("TaskService/GetIdStatus", request + unknown) == known
+    known = await api.raw("idstatus.v1.TaskService/GetIdStatus", request)
+    assert await api.raw("idstatus.v1.TaskService/GetIdStatus", request + unknown) == known
 
 
 async def test_a_watch_refuses_what_it_cannot_parse(api: Api) -> None:
@@ -81,5 +82,5 @@ async def test_the_stock_services_refuse_what_they_cannot_parse(api: Api, method
 
 async def test_an_unknown_method_is_unimplemented(api: Api) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await api.raw("TaskService/NoSuchMethod", b"")
+        await api.raw("idstatus.v1.TaskService/NoSuchMethod", b"")
     assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED

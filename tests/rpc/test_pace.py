@@ -1,8 +1,11 @@
 """When a call is not begun because it would come too late."""
 
 import pytest
+from google.longrunning import operations_pb2
 
+from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
 from idstatus_server.errors import OverloadedError
+from idstatus_server.rpc.dispatch import may_wait
 from idstatus_server.rpc.pace import Pace
 
 
@@ -57,3 +60,14 @@ def test_a_slow_time_is_forgotten_once_calls_are_quick_again() -> None:
     for _ in range(200):
         pace.answered(pace.enter(None))
     pace.enter(1.0)
+
+
+def test_calls_that_may_wait_are_not_held_against_others_of_their_method() -> None:
+    waiting = {
+        method.name
+        for module in (task_service_pb2, runner_service_pb2, queue_service_pb2, operations_pb2)
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+        if may_wait(method)
+    }
+    assert waiting == {"WaitTask", "ClaimTasks", "WaitOperation"}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from google.longrunning import operations_pb2 as o
 from grpc_health.v1 import health_pb2
 from rpc.locked import locked
 from rpc.wire import (
@@ -128,6 +129,7 @@ async def test_whoever_waits_is_told_that_the_server_drains(
         await run.read()
         calls = [
             api.wait(task.id, 60),
+            api.operations.WaitOperation(o.WaitOperationRequest(name=f"tasks/{task.id}")),
             api.claim(queue, wait=60),
             watch.read(),
             run.read(),

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import grpc
 import pytest
+from google.longrunning.operations_pb2_grpc import OperationsStub
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -152,13 +153,14 @@ def copy(message: Any, **fields: object) -> Any:
 
 
 class Api:
-    """The three services behind one channel; ``create`` and its like return what is inside."""
+    """The services behind one channel; ``create`` and its like return what is inside."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
         self.tasks: Any = TaskServiceStub(channel)
         self.runners: Any = RunnerServiceStub(channel)
         self.queues: Any = QueueServiceStub(channel)
+        self.operations: Any = OperationsStub(channel)
         self.health: Any = HealthStub(channel)
 
     @classmethod
@@ -309,8 +311,8 @@ class Api:
         await self.page(page_size=1)
 
     async def raw(self, method: str, data: bytes) -> bytes:
-        """Send bytes as they are; ``method`` is Service/Method."""
-        call: Any = self.channel.unary_unary(f"/idstatus.v1.{method}")
+        """Send bytes as they are; ``method`` is Service/Method, with the package."""
+        call: Any = self.channel.unary_unary(f"/{method}")
         return bytes(await call(data))
 
 

@@ -157,7 +157,7 @@ def _handler(
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     parse = parser(GetMessageClass(method.input_type))
     if not method.server_streaming:
-        unary = _unary(serve, guard, waits="wait" in method.input_type.fields_by_name)
+        unary = _unary(serve, guard, waits=may_wait(method))
         return grpc.unary_unary_rpc_method_handler(unary, request_deserializer=parse)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(
@@ -166,6 +166,11 @@ def _handler(
     return grpc.unary_stream_rpc_method_handler(
         _stream(serve, guard), request_deserializer=parse, response_serializer=_serialize
     )
+
+
+def may_wait(method: MethodDescriptor) -> bool:
+    """Tell whether a method's callers may ask to wait."""
+    return "wait" in method.input_type.fields_by_name or method.name == "WaitOperation"
 
 
 def _unary(

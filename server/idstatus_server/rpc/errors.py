@@ -4,8 +4,9 @@ The details follow the rich error model (google.rpc.Status in the trailing
 metadata ``grpc-status-details-bin``) and AIP-193.
 """
 
+from collections.abc import Sequence
+
 import grpc
-from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import status_pb2
@@ -49,9 +50,12 @@ def to_status(error: errors.DomainError) -> status_pb2.Status:
         delay = Duration()
         delay.FromMilliseconds(int(error.retry_after * 1000))
         details.append(RetryInfo(retry_delay=delay))
-    status = status_pb2.Status(code=code_of(error).value[0], message=error.message)
+    return status(code_of(error), error.message, details)
+
+
+def status(code: grpc.StatusCode, message: str, details: Sequence[Message]) -> status_pb2.Status:
+    """Return a status with its details."""
+    made = status_pb2.Status(code=code.value[0], message=message)
     for detail in details:
-        packed = Any()
-        packed.Pack(detail)
-        status.details.append(packed)
-    return status
+        made.details.add().Pack(detail)
+    return made

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from idstatus_server.errors import InvalidFieldError, Violation
-from idstatus_server.limits import ID, QUEUE, SECOND, Limits
+from idstatus_server.limits import ID, OPERATION, QUEUE, SECOND, Limits
 
 T = TypeVar("T")
 # The range of google.protobuf.Timestamp, in seconds.
@@ -72,6 +72,10 @@ class Fields:
         """Return the name of a queue, or the default if there is none."""
         return self._pattern(field, value or default, QUEUE)
 
+    def operation(self, field: str, value: str) -> str:
+        """Return the id of the task that is the operation of this name."""
+        return self._pattern(field, value, OPERATION).partition("/")[2]
+
     def _pattern(
         self, field: str, value: str, pattern: re.Pattern[str], *, optional: bool = False
     ) -> str:
@@ -95,9 +99,9 @@ class Fields:
             )
         return span
 
-    def wait(self, message: Any, default: int) -> int:
+    def wait(self, field: str, message: Any, default: int) -> int:
         """Return how long a call may wait; what is too long is lowered."""
-        return min(self.span("wait", message, 0, _LONGEST * SECOND, default), self.limits.max_wait)
+        return min(self.span(field, message, 0, _LONGEST * SECOND, default), self.limits.max_wait)
 
     def time(self, field: str, message: Any, latest: int | None = None) -> int | None:
         """Return the time in ``message.field``, or None if it is unset."""

@@ -34,8 +34,18 @@ async def tell(
     if view != encode.FULL:
         encode.task(message, await find(store, task_id), view)
         return
+    task, bodies = await find_whole(store, task_id)
+    encode.task(message, task, view, bodies)
+
+
+async def find_whole(store: Reader, task_id: str) -> tuple[Task, Mapping[int, Bodies]]:
+    """Return a task and, by its ``seq``, its bodies.
+
+    Raises:
+        TaskNotFoundError: there is none.
+    """
     task, bodies = _only(await store.whole_tasks((task_id,)), task_id)
-    encode.task(message, task, view, {task.seq: bodies})
+    return task, {task.seq: bodies}
 
 
 def _only(found: Mapping[str, T], task_id: str) -> T:

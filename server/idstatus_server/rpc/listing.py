@@ -1,8 +1,10 @@
 """Pages of tasks."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
@@ -21,6 +23,17 @@ MAX_ANSWER = 3 << 20
 _LOOK_AT, _SLICE = 5000, 200
 # Pages that are made at once: each may take many MiB meanwhile.
 _AT_ONCE = 8
+
+
+class Asked(NamedTuple):
+    """A page that a caller asks for; its ``arguments`` bind the token of the next one."""
+
+    wanted: Filter
+    size: int
+    token: str
+    arguments: bytes
+    view: task_pb2.TaskView.ValueType
+    newest_first: bool = True
 
 
 class Found(NamedTuple):
@@ -50,14 +63,24 @@ class Listing:
         fields.check()
         same = pb.ListTasksRequest(filter=request.filter, order=request.order, view=request.view)
         arguments = same.SerializeToString(deterministic=True)
-        after = self._tokens.after(request.page_token, arguments)
         newest_first = request.order != pb.LIST_ORDER_OLDEST_FIRST
+        asked = Asked(wanted, size, request.page_token, arguments, view, newest_first)
         answer = pb.ListTasksResponse()
-        async with self._room:
-            found = await self.find(wanted, Page(after, size, newest_first))
-            after = await self._encode(answer, found, view)
-        answer.next_page_token = self._tokens.page(after, arguments) if after else ""
+        tell = partial(encode.task, view=view)
+        answer.next_page_token = await self.fill(answer.tasks, asked, tell)
         return answer
+
+    async def fill(self, messages: Any, asked: Asked, tell: Callable[..., None]) -> str:
+        """Put a page of tasks among the messages, as ``tell`` tells each; return the next token.
+
+        Raises:
+            InvalidTokenError: the token is not ours, or was given for other arguments.
+        """
+        after = self._tokens.after(asked.token, asked.arguments)
+        async with self._room:
+            found = await self.find(asked.wanted, Page(after, asked.size, asked.newest_first))
+            after = await self._encode(messages, found, asked.view, tell)
+        return self._tokens.page(after, asked.arguments) if after else ""
 
     async def find(self, wanted: Filter, page: Page) -> Found:
         """Return a page of tasks; it may be short and still not be the last."""
@@ -81,20 +104,24 @@ class Listing:
         return Found(found, after)
 
     async def _encode(
-        self, answer: pb.ListTasksResponse, found: Found, view: task_pb2.TaskView.ValueType
+        self,
+        messages: Any,
+        found: Found,
+        view: task_pb2.TaskView.ValueType,
+        tell: Callable[..., None],
     ) -> int:
-        """Put as many of the tasks in the answer as fit; return where to go on."""
+        """Put as many of the tasks among the messages as fit; return where to go on."""
         room, after = MAX_ANSWER, 0
         async with aclosing(bodies_of(found.tasks, self.store, view)) as bodies:
             for task in found.tasks:
                 known = await anext(bodies)
                 if view == encode.FULL and task.seq not in known:
                     continue  # deleted since it was found
-                message = answer.tasks.add()
-                encode.task(message, task, view, known)
+                message = messages.add()
+                tell(message, task, bodies=known)
                 room -= message.ByteSize()
                 if room < 0 and after:
-                    del answer.tasks[-1]
+                    del messages[-1]
                     return after
                 after = task.seq
         return found.after

@@ -32,7 +32,7 @@ class RunnerService:
     ) -> pb.ClaimTasksResponse:
         """Claim tasks, waiting for the first if asked to."""
         fields = Fields(self._limits)
-        wait = fields.wait(request, default=0)
+        wait = fields.wait("wait", request, default=0)
         command = Claim(
             queues=wanted_queues(fields, request.queues),
             max_tasks=fields.number("max_tasks", request.max_tasks or 1, 1, self._limits.batch),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import grpc
+from google.longrunning import operations_pb2
 from grpc_channelz.v1 import channelz_pb2
 from grpc_health.v1 import health_pb2
 
@@ -15,16 +16,20 @@ from idstatus_server.rpc.channelz import ChannelzService
 from idstatus_server.rpc.dispatch import Guard, handlers
 from idstatus_server.rpc.health import HealthService
 from idstatus_server.rpc.listening import listen
+from idstatus_server.rpc.listing import Listing
+from idstatus_server.rpc.operations import OperationsService
 from idstatus_server.rpc.queue_service import QueueService
 from idstatus_server.rpc.reflection import reflection_handlers
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.runner_service import RunnerService
 from idstatus_server.rpc.task_service import TaskService
 from idstatus_server.rpc.tokens import Tokens
+from idstatus_server.rpc.watching import Watching
 
 _TASKS = task_service_pb2.DESCRIPTOR.services_by_name["TaskService"]
 _RUNNERS = runner_service_pb2.DESCRIPTOR.services_by_name["RunnerService"]
 _QUEUES = queue_service_pb2.DESCRIPTOR.services_by_name["QueueService"]
+_OPERATIONS = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 _CHANNELZ = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"]
 # Enough for those who watch health or ask for the schema, and no more.
@@ -43,7 +48,7 @@ class RpcServer:
         self._shared = shared
         limits = rooms.limits
         self._guard = Guard(in_flight=limits.in_flight, streams=limits.watches)
-        ours = (_TASKS, _RUNNERS, _QUEUES)
+        ours = (_TASKS, _RUNNERS, _QUEUES, _OPERATIONS)
         self.health = HealthService(tuple(service.full_name for service in ours))
         options = grpc_options(limits, rooms.patience.unbegun, max_message_bytes, shared=shared)
         self._server = grpc.aio.server(options=options)
@@ -61,13 +66,17 @@ class RpcServer:
     def _services(self) -> tuple[grpc.GenericRpcHandler, ...]:
         rooms = self._rooms
         tokens = Tokens(rooms.store.store_id)
-        tasks = TaskService(rooms, tokens, self._guard)
+        listing = Listing(rooms.store, tokens, rooms.limits)
+        watching = Watching(rooms, tokens, self._guard)
+        tasks = TaskService(rooms, listing, watching)
         runners = RunnerService(rooms, self._guard)
         queues = QueueService(rooms, tokens)
+        operations = OperationsService(rooms, listing, watching)
         return (
             handlers(_TASKS, tasks, self._guard),
             handlers(_RUNNERS, runners, self._guard),
             handlers(_QUEUES, queues, self._guard),
+            handlers(_OPERATIONS, operations, self._guard),
         )
 
     async def start(self, addresses: Sequence[str]) -> list[str]:

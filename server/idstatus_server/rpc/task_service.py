@@ -5,25 +5,22 @@ from idstatus_server.engine.commands import Cancel, Create, Delete, Retry
 from idstatus_server.errors import TaskNotFoundError
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.cancelling import Cancelling
-from idstatus_server.rpc.dispatch import Context, Guard
+from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.finding import find, tell
 from idstatus_server.rpc.listing import MAX_ANSWER, Listing
 from idstatus_server.rpc.rooms import Rooms
-from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.rpc.watching import Watching
 
 
 class TaskService:
     """What producers, watchers and operators call."""
 
-    def __init__(self, rooms: Rooms, tokens: Tokens, guard: Guard) -> None:
+    def __init__(self, rooms: Rooms, listing: Listing, watching: Watching) -> None:
         self._store = rooms.store
         self._ledger = rooms.ledger
         self._limits = rooms.limits
         self._clock = rooms.clock
-        listing = Listing(rooms.store, tokens, rooms.limits)
-        watching = Watching(rooms, tokens, guard)
         self.list_tasks = listing.list_tasks
         self.batch_cancel_tasks = Cancelling(rooms.ledger, listing, rooms.limits).batch_cancel_tasks
         self.watch_tasks = watching.watch_tasks

@@ -107,10 +107,20 @@ class Watching:
         fields = Fields(self._limits)
         fields.id("id", request.id)
         view = decode.view(fields, request.view, encode.FULL)
-        wait = fields.wait(request, default=self._limits.max_wait)
+        wait = fields.wait("wait", request, default=self._limits.max_wait)
         fields.check()
-        patience = call_patience(context, wait)
-        watch = Watch(self._hub, self._feeds, WatchOptions(ids=(request.id,), skip_snapshot=True))
+        await self.until_terminal(request.id, call_patience(context, wait))
+        answer = pb.WaitTaskResponse()
+        await tell(answer.task, self._store, request.id, view)
+        return answer
+
+    async def until_terminal(self, task_id: str, patience: float) -> None:
+        """Return once a task is terminal, or after so many seconds.
+
+        Raises:
+            TaskNotFoundError: there is none.
+        """
+        watch = Watch(self._hub, self._feeds, WatchOptions(ids=(task_id,), skip_snapshot=True))
         ends = asyncio.get_running_loop().time() + patience
         try:
             await watch.start()
@@ -120,9 +130,6 @@ class Watching:
                     done = (await watch.next(left)).done
         finally:
             watch.close()
-        answer = pb.WaitTaskResponse()
-        await tell(answer.task, self._store, request.id, view)
-        return answer
 
 
 def call_patience(context: Context, wait: int) -> float:
