@@ -49,10 +49,13 @@ from idstatus.models.enums import (
     Execution,
     LeaseState,
     ListOrder,
+    NextStep,
+    Obstacle,
     Reason,
     Status,
     TaskView,
 )
+from idstatus.models.explanation import Explanation
 from idstatus.models.filter import TaskFilter
 from idstatus.models.lease import Claim, Lease, LeaseResult, Report
 from idstatus.models.new_task import NewTask
@@ -78,6 +81,7 @@ __all__ = [
     "DrainingError",
     "Duration",
     "Execution",
+    "Explanation",
     "FailedPreconditionError",
     "Failure",
     "FieldViolation",
@@ -94,7 +98,9 @@ __all__ = [
     "LeaseState",
     "ListOrder",
     "NewTask",
+    "NextStep",
     "NotFoundError",
+    "Obstacle",
     "OutOfRangeError",
     "Outcome",
     "OverloadedError",

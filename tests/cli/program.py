@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from idstatus import Client, Status
 
 BIN = Path(sys.executable).parent
@@ -55,6 +57,10 @@ class Idstatus:
     def json(self, *arguments: str, status: int = 0) -> list[dict[str, Any]]:
         """Return the objects that a command prints, one per line."""
         return [json.loads(line) for line in self.says(*arguments, status=status).splitlines()]
+
+    def yaml(self, *arguments: str) -> list[dict[str, Any]]:
+        """Return the documents that a command prints."""
+        return list(yaml.safe_load_all(self.says(*arguments, "-o", "yaml")))
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:

@@ -10,7 +10,7 @@ from idstatus.channel import service_config
 def test_all_unary_methods_are_repeated_after_unavailable_and_no_stream_is() -> None:
     (config,) = json.loads(service_config())["methodConfig"]
     names = {name["method"] for name in config["name"]}
-    assert len(names) == 11 + 3 + 3
+    assert len(names) == 12 + 3 + 3
     assert names.isdisjoint({"WatchTasks", "Run"})
     assert config["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
 

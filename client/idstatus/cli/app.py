@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from idstatus.cli import exits, output
-from idstatus.cli.commands import changing, creating, queues, reading, running, watching
+from idstatus.cli.commands import changing, creating, explaining, queues, reading, running, watching
 from idstatus.cli.options import span_option
 from idstatus.clients import DEFAULT_ADDRESS, DEFAULT_TIMEOUT, Client
 from idstatus.errors import IdstatusError
@@ -60,6 +60,7 @@ def connect(
 app.command()(creating.create)
 app.command("exec", context_settings=creating.EXEC_SETTINGS)(creating.exec_)
 app.command()(reading.get)
+app.command()(explaining.explain)
 app.command("list")(reading.list_)
 app.command()(reading.wait)
 app.command()(watching.watch)

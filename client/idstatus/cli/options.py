@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from idstatus.cli import parsing
+from idstatus.cli.data import Format
 from idstatus.models.enums import Status, TaskView
 from idstatus.models.filter import TaskFilter
 
@@ -16,7 +17,10 @@ def span_option(*names: str, **settings: Any) -> Any:
     return typer.Option(*names, parser=parsing.span, metavar="SPAN", **settings)
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+Output = Annotated[
+    Format,
+    typer.Option("--output", "-o", help="For people, or for scripts: one JSON object per line."),
+]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The task's id.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID", help="The tasks' ids.")]
 SomeIds = Annotated[
