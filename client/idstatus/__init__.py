@@ -4,6 +4,7 @@
 `Runner` does them.
 """
 
+from idstatus.channel import Token, tls_credentials
 from idstatus.clients import AsyncClient, Client
 from idstatus.core.aio import AsyncStream
 from idstatus.core.blocking import Stream
@@ -134,6 +135,7 @@ __all__ = [
     "TaskNotFoundError",
     "TaskNotRunningError",
     "TaskView",
+    "Token",
     "TooManyWatchesError",
     "Transition",
     "UnauthenticatedError",
@@ -141,4 +143,5 @@ __all__ = [
     "UniqueKeyHeldError",
     "WaitTimeoutError",
     "WatcherTooSlowError",
+    "tls_credentials",
 ]

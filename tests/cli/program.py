@@ -21,13 +21,17 @@ LIMIT = 60.0
 _OVERRULING = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"}
 ENVIRON = {name: value for name, value in os.environ.items() if name not in _OVERRULING}
 ENVIRON["TERM"] = "xterm-256color"
+# No context of whoever runs the tests.
+ENVIRON["XDG_CONFIG_HOME"] = "/nowhere"
 
 
 class Idstatus:
     """Runs `idstatus` against a server."""
 
-    def __init__(self, address: str) -> None:
-        self.environ = {**ENVIRON, "IDSTATUS_ADDRESS": address}
+    def __init__(self, address: str = "", **environ: str) -> None:
+        self.environ = {**ENVIRON, **environ}
+        if address:
+            self.environ["IDSTATUS_ADDRESS"] = address
 
     def __call__(
         self, *arguments: str, stdin: bytes = b"", status: int = 0

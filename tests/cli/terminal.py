@@ -49,9 +49,13 @@ class Terminal:
         self._spawn.expect(pattern)
         return str(self._spawn.after)
 
+    def types(self, text: str) -> None:
+        """Press keys."""
+        os.write(self._fd, text.encode())
+
     def ctrl_c(self) -> None:
         """Press Ctrl-C."""
-        os.write(self._fd, b"\x03")
+        self.types("\x03")
 
     def ends(self) -> tuple[int, str]:
         """Return the program's exit status, once it has ended, and what was not yet read."""

@@ -8,11 +8,10 @@ from rich.text import Text
 
 from idstatus.cli import words
 from idstatus.cli.execution.command_line import CommandLine
-from idstatus.cli.output import clean, one_line
+from idstatus.cli.output import clean, one_line, row
 from idstatus.models.task import RetryPolicy, Task
 from idstatus.models.wire import seconds
 
-_LABEL_WIDTH = 12
 # A result may be as long as a novel: `get --result` prints all of it.
 _MOST_LINES = 20
 
@@ -54,11 +53,6 @@ def _facts(task: Task) -> Iterator[tuple[str, str]]:
     if task.late_report:
         told = words.outcome(task.late_report.outcome)
         yield "late report", f"{told}, {words.moment(task.late_report.time)}"
-
-
-def row(label: str, value: Text | str) -> Text:
-    """Return a line with a label before it."""
-    return Text.assemble((label.ljust(_LABEL_WIDTH), "dim"), value)
 
 
 def _block(label: str, text: str) -> Iterator[Text]:

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from rich.text import Text
 
 from idstatus.cli import words
-from idstatus.cli.details import row
-from idstatus.cli.output import one_line
+from idstatus.cli.output import one_line, row
 from idstatus.models.enums import Execution, NextStep, Obstacle, Reason, Status
 from idstatus.models.explanation import Explanation
 from idstatus.models.task import Task

@@ -9,6 +9,7 @@ from idstatus.cli.output import one_line
 from idstatus.models.change import Change
 from idstatus.models.enums import ChangeType, Execution, Status
 from idstatus.models.outcome import Failure, Outcome, Stopped, Success
+from idstatus.models.queue import Queue
 from idstatus.models.task import IdStatus, Task
 
 STYLES = {
@@ -117,6 +118,16 @@ def outcome(reported: Outcome) -> str:
             return f"error/{reported.reason} {ending(reported)}".rstrip()
         case Stopped():
             return "stopped"
+
+
+def settings(queue: Queue) -> str:
+    """Return what is set of a queue, in a few words."""
+    parts = (
+        "paused" if queue.paused else "",
+        f"at most {queue.max_running} running" if queue.max_running else "",
+        f"kept for {span(queue.retention)}" if queue.retention else "",
+    )
+    return ", ".join(filter(None, parts))
 
 
 def moment(instant: datetime) -> str:

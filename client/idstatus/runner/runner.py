@@ -125,7 +125,7 @@ class Runner:
         async with self._endpoint.aio_channel(for_streams=True) as channel:
             stub = RunnerServiceStub(channel)
             while workload or not self._stopping.is_set():
-                call = stub.Run(None, metadata=tuple(self._endpoint.metadata))
+                call = stub.Run(None, metadata=self._endpoint.call_metadata())
                 session = Session(call, workload, self._subscription)
                 try:
                     await session.converse()

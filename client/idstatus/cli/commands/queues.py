@@ -81,14 +81,5 @@ def _show(found: Iterable[Queue], *, how: Format) -> None:
     for queue in found:
         counts = (str(getattr(queue.counts, status)) for status in Status)
         oldest = words.span(queue.oldest_queued_age) if queue.oldest_queued_age else ""
-        listing.add(queue.name, *counts, oldest, last=_settings(queue))
+        listing.add(queue.name, *counts, oldest, last=words.settings(queue))
     listing.show()
-
-
-def _settings(queue: Queue) -> str:
-    settings = (
-        "paused" if queue.paused else "",
-        f"at most {queue.max_running} running" if queue.max_running else "",
-        f"kept for {words.span(queue.retention)}" if queue.retention else "",
-    )
-    return ", ".join(filter(None, settings))

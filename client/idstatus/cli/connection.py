@@ -1,0 +1,77 @@
+"""How to reach a server: what was said of it, and the client that it makes."""
+
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from idstatus.channel import Token, tls_credentials
+from idstatus.clients import DEFAULT_ADDRESS, DEFAULT_TIMEOUT, Client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What is known of a server and of who we are; None where nothing was said."""
+
+    address: str | None = None
+    tls: bool | None = None
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    token: str | None = None
+    token_file: str | None = None
+
+    def over(self, other: Self) -> Self:
+        """Return what was said here, and where nothing was, what was said there.
+
+        Who we are is told to the server that we were to tell it, and to no other: with another
+        address, the token and the certificate from there are left out.
+        """
+        if self.address not in (None, other.address):
+            other = replace(other, cert=None, key=None, token=None, token_file=None)
+        if self.token or self.token_file:  # one stands in for the other
+            other = replace(other, token=None, token_file=None)
+        said = {name: value for name, value in self.said().items() if value is not None}
+        return replace(other, **said)
+
+    def said(self) -> dict[str, Any]:
+        """Return all of it by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether TLS is wanted: a file for it says so, too."""
+        return bool(self.ca or self.cert) if self.tls is None else self.tls
+
+    def client(self, timeout: timedelta | None) -> Client:
+        """Return a client; it connects with its first call.
+
+        Raises:
+            ValueError: A part of it cannot be used; the message says which.
+        """
+        credentials = None
+        if self.speaks_tls:
+            try:
+                credentials = tls_credentials(ca=self.ca, certificate=self.cert, key=self.key)
+            except OSError as error:
+                raise ValueError(f"cannot read {error.filename}: {error.strerror}") from error
+        return Client(
+            self.address or DEFAULT_ADDRESS,
+            timeout=timeout or DEFAULT_TIMEOUT,
+            credentials=credentials,
+            token=self._bearer(),
+        )
+
+    def _bearer(self) -> Token:
+        if self.token_file is None:
+            return self.token or ""
+        path = Path(self.token_file)
+        _read_token(path)  # so that a file that is not there is known at once
+        return lambda: _read_token(path)
+
+
+def _read_token(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from error
