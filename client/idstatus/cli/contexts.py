@@ -51,7 +51,7 @@ class Contexts:
             with path().open() as file:
                 if os.fstat(file.fileno()).st_mode & 0o077:
                     raise ContextError(f"others may read the tokens in it: chmod 600 {path()}")
-                said = yaml.safe_load(file) or {}
+                said = yaml.safe_load(file)
             contexts = said.get("contexts") or {}
             by_name = {str(name): _connection(what) for name, what in contexts.items()}
         except FileNotFoundError:

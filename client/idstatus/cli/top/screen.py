@@ -23,7 +23,11 @@ from idstatus.errors import IdstatusError
 
 # The screen is drawn anew so often, in seconds.
 _DRAW = 0.25
-_HELP = "tab pane  up/down select  c cancel  r retry  p pause or resume  q quit"
+_ACTIONS = {
+    Pane.QUEUES: "p pause or resume",
+    Pane.RUNNING: "c cancel",
+    Pane.FAILURES: "r retry",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +79,11 @@ class Screen:
             return output.cut(f"{self._wish.question}? y or n", "bold yellow")
         if self._feed.trouble:
             return output.cut(f"not up to date: {output.one_line(self._feed.trouble)}", "bold red")
-        return output.cut(output.one_line(self._said) or _HELP, "dim")
+        help_ = f"tab pane  up/down select  {_ACTIONS[self._cursor.pane]}  q quit"
+        return output.cut(output.one_line(self._said) or help_, "dim")
 
     def _on_key(self, key: str) -> None:
-        wish, self._wish = self._wish, None
+        wish, self._wish, self._said = self._wish, None, ""
         if wish:
             if key == "y":
                 self._worker.submit(self._do, wish)

@@ -134,7 +134,7 @@ def _queue(queue: Queue) -> Sequence[RenderableType]:
 
 def _running(task: Task) -> Sequence[RenderableType]:
     done = task.progress.fraction if task.progress else None
-    bar = "" if done is None else ProgressBar(total=1.0, completed=done, width=20)
+    bar = "" if done is None else ProgressBar(total=1.0, completed=done, width=10)
     told = words.progress(task)
     return [task.id, task.queue, _since(task.start_time), one_line(task.runner), bar, cut(told)]
 
