@@ -71,10 +71,7 @@ def connect(
     logging.basicConfig(format="idstatus: %(message)s", level=logging.WARNING)
     if ctx.invoked_subcommand == "context":  # it mends what else would stop it here
         return
-    token = os.environ.get("IDSTATUS_TOKEN")
-    said = Connection(
-        address=address, tls=tls, ca=ca, cert=cert, key=key, token=token, token_file=token_file
-    )
+    said = Connection.of(locals())  # the options above, by their names
     ctx.obj = ctx.with_resource(_client(said, context, timeout))
 
 

@@ -1,5 +1,7 @@
 """How to reach a server: what was said of it, and the client that it makes."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +22,13 @@ class Connection:
     key: str | None = None
     token: str | None = None
     token_file: str | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Return what the options by these names say, and the variable that may hold a token."""
+        names = {field.name for field in fields(cls)} - {"token"}
+        said = {name: options.get(name) for name in names}
+        return cls(token=os.environ.get("IDSTATUS_TOKEN"), **said)
 
     def over(self, other: Self) -> Self:
         """Return what was said here, and where nothing was, what was said there.

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from idstatus.cli import options, output
+from idstatus.cli import completion, options, output
 from idstatus.cli.connection import Connection
 from idstatus.cli.contexts import Contexts, path
 from idstatus.cli.data import Format, say_data
@@ -15,12 +15,8 @@ from idstatus.clients import DEFAULT_ADDRESS
 app = typer.Typer(no_args_is_help=True)
 
 
-def _known_names(incomplete: str) -> list[str]:
-    return [name for name in Contexts.load().by_name if name.startswith(incomplete)]
-
-
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="The context.", autocompletion=_known_names)
+    str, typer.Argument(metavar="NAME", help="The context.", autocompletion=completion.contexts)
 ]
 
 
@@ -101,7 +97,14 @@ def delete(name: Name) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="By default the one in use.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="By default the one in use.",
+            autocompletion=completion.contexts,
+        ),
+    ] = "",
     how: options.Output = Format.TABLE,
 ) -> None:
     """Show a context, all but its token."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from idstatus.cli import options, output, parsing, words
+from idstatus.cli import completion, options, output, parsing, words
 from idstatus.cli.data import Format, say_data
 from idstatus.clients import Client
 from idstatus.models.enums import Status
@@ -13,7 +13,9 @@ from idstatus.models.queue import Queue
 
 app = typer.Typer()
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The queue.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The queue.", autocompletion=completion.queues)
+]
 
 
 @app.callback(invoke_without_command=True)

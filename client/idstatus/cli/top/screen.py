@@ -59,12 +59,13 @@ class Screen:
         live = Live(console=output.stdout, screen=True, auto_refresh=False)
         with each_key(fd), live:
             while not self._quit.is_set():
-                live.update(self._draw(), refresh=True)
+                live.update(self.draw(), refresh=True)
                 for key in pressed(fd, _DRAW):
                     self._on_key(key)
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def _draw(self) -> Group:
+    def draw(self) -> Group:
+        """Return what is shown now."""
         frame = self._board.frame()
         heights = view.heights(frame, output.stdout.height)
         where = self._client.endpoint.address
