@@ -22,7 +22,7 @@ ON_OLDEST := tests/store/test_postgres.py tests/replicas/test_replicas.py tests/
 PYTEST := $(BIN)/pytest -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal
 
 .PHONY: help install run test coverage fuzz soak kills check bench bench-full curves overload scaling \
-  reliability generate demo clean
+  reliability pictures generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -100,6 +100,9 @@ scaling: install ## Measure what one server and one PostgreSQL carry, and simula
 
 reliability: install ## Measure watchers that freeze, idle, lose their server, come and go (8 min).
 	$(BIN)/python benchmarks/reliability.py
+
+pictures: $(READY) ## Draw what `idstatus top` and `explain` show of a real server.
+	$(BIN)/python scripts/pictures.py
 
 generate: ## Make the stubs anew from protos/.
 	scripts/generate

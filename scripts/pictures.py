@@ -1,10 +1,12 @@
-"""Draws what `idstatus top` and `idstatus explain` show of a real server. `make pictures` calls it."""
+"""Draws what `top` and `explain` show of a real server, as SVG. `make pictures` calls it."""
 # ruff: noqa: INP001  # a script
 
+import io
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,9 @@ from idstatus.cli.top.screen import Screen
 
 DOCS = Path(__file__).parent.parent / "docs"
 WORK = {"invoices": 7, "mail": 12, "thumbnails": 40}
+EXPLAINED = ("thumbnails-20", "mail-4711")
+# Seconds that the tasks wait and run before they are drawn.
+AGE = 15
 RUNNING = (("invoices", "box-1", 0.72, "page 18 of 25"), ("thumbnails", "box-2", 0.3, "resizing"))
 
 
@@ -40,8 +45,8 @@ def server() -> Iterator[str]:
         process.wait()
 
 
-def play(client: Client) -> str:
-    """Let tasks wait, run, fail and end; return one that has been retried."""
+def play(client: Client) -> None:
+    """Let tasks wait, run, fail and end."""
     policy = RetryPolicy(max_retries=2, retry_delay=0.0)
     new = NewTask(queue="mail", task_id="mail-4711", retry_policy=policy)
     client.create_batch([new])
@@ -62,13 +67,12 @@ def play(client: Client) -> str:
     client.finish([claim.report(Success()) for claim in client.claim(["mail"], max_tasks=5)])
     client.update_queue("thumbnails", max_running=2)
     client.update_queue("mail", paused=True)
-    return client.status("mail-4711").id
 
 
-def record(name: str, title: str, lines: int) -> Console:
+def record(*, lines: int) -> Console:
     """Let what is printed from now on be a picture of so many lines."""
     output.stdout = Console(
-        record=True, width=118, height=lines, force_terminal=True, file=Path("/dev/null").open("w")
+        record=True, width=118, height=lines, force_terminal=True, file=io.StringIO()
     )
     return output.stdout
 
@@ -76,15 +80,19 @@ def record(name: str, title: str, lines: int) -> Console:
 def main() -> None:
     """Draw the pictures."""
     with server() as address, Client(address) as client:
-        retried = play(client)
-        console = record("explain", "idstatus explain", 20)
-        for line in explain(client.explain(retried)):
-            console.print(line, soft_wrap=True)
-        console.save_svg(str(DOCS / "explain.svg"), title=f"idstatus explain {retried}")
+        play(client)
+        time.sleep(AGE)
+        console = record(lines=30)
+        for task_id in EXPLAINED:
+            console.print(f"$ idstatus explain {task_id}", style="bold")
+            for line in explain(client.explain(task_id)):
+                console.print(line, soft_wrap=True)
+            console.print()
+        console.save_svg(str(DOCS / "explain.svg"), title="idstatus explain")
         board = Board()
         feed = Feed(client, (), board)
         feed.start()
-        console = record("top", "idstatus top", 24)
+        console = record(lines=26)
         console.print(Screen(client, board, feed).draw())
         console.save_svg(str(DOCS / "top.svg"), title="idstatus top")
         feed.stop()

@@ -41,7 +41,7 @@ def _kept(flag: str) -> Any:
     return typer.Option(flag, metavar=metavar, help=text)
 
 
-_TLS = "Speak TLS; with the system's own authorities unless --ca names others."
+_TLS = "Speak TLS; with gRPC's own authorities unless --ca names others."
 Address = Annotated[str | None, _said("--address")]
 Tls = Annotated[bool | None, typer.Option("--tls/--no-tls", help=_TLS, envvar="IDSTATUS_TLS")]
 Ca = Annotated[str | None, _said("--ca")]
