@@ -31,13 +31,14 @@ _CHAIN = """
 SELECT doc FROM idstatus.tasks WHERE (root_id = $4 OR id = $4) AND seq > $1 AND seq < $2
 ORDER BY seq {order} LIMIT $3"""
 # In the order of claims: what has a higher priority, then what came first. Each is one stretch of
-# their index, so what waits behind is not looked at.
+# their index, so what waits behind is not looked at; the order keeps the planner to that index.
 _AHEAD = """
 SELECT count(*) FROM (
-  SELECT 1 FROM idstatus.tasks WHERE queue = $1 AND status = 2 AND priority > $2
+  (SELECT 1 FROM idstatus.tasks WHERE queue = $1 AND status = 2 AND priority > $2
+   ORDER BY priority DESC, queued_revision LIMIT $4)
   UNION ALL
-  SELECT 1 FROM idstatus.tasks WHERE queue = $1 AND status = 2 AND priority = $2
-    AND queued_revision < $3
+  (SELECT 1 FROM idstatus.tasks WHERE queue = $1 AND status = 2 AND priority = $2
+   AND queued_revision < $3 ORDER BY queued_revision LIMIT $4)
   LIMIT $4) AS before"""
 # The first change after a revision holds, as its "before", the task at that revision.
 _FIRST_CHANGES = """
