@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from idstatus.cli import exits, options, output
+from idstatus.cli import exits, output, server_options
 from idstatus.cli.commands import (
     changing,
     contexts,
@@ -46,13 +46,13 @@ def _show_version(wanted: bool) -> None:
 def connect(
     ctx: typer.Context,
     *,
-    address: options.Address = None,
-    tls: options.Tls = None,
-    ca: options.Ca = None,
-    cert: options.Cert = None,
-    key: options.Key = None,
-    token_file: options.TokenFile = None,
-    context: options.Context = None,
+    address: server_options.Address = None,
+    tls: server_options.Tls = None,
+    ca: server_options.Ca = None,
+    cert: server_options.Cert = None,
+    key: server_options.Key = None,
+    token_file: server_options.TokenFile = None,
+    context: server_options.Context = None,
     timeout: Annotated[
         timedelta | None,
         span_option("--timeout", help="How long a call may take; by default 10 s."),

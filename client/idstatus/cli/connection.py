@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
@@ -50,7 +51,7 @@ class Connection:
     @property
     def speaks_tls(self) -> bool:
         """Whether TLS is wanted: a file for it says so, too."""
-        return bool(self.ca or self.cert) if self.tls is None else self.tls
+        return bool(self.ca or self.cert or self.key) if self.tls is None else self.tls
 
     def client(self, timeout: timedelta | None) -> Client:
         """Return a client; it connects with its first call.
@@ -73,14 +74,24 @@ class Connection:
 
     def _bearer(self) -> Token:
         if self.token_file is None:
-            return self.token or ""
-        path = Path(self.token_file)
-        _read_token(path)  # so that a file that is not there is known at once
-        return lambda: _read_token(path)
+            return (self.token or "").strip()
+        try:
+            return _TokenFile(Path(self.token_file))
+        except OSError as error:
+            raise ValueError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
-def _read_token(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from error
+class _TokenFile:
+    """Returns the token in a file; while that cannot be read, the one before."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._token = self._read()
+
+    def __call__(self) -> str:
+        with suppress(OSError):
+            self._token = self._read()
+        return self._token
+
+    def _read(self) -> str:
+        return self._path.read_text().strip()

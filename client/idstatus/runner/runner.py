@@ -47,8 +47,8 @@ class Runner:
     sent once it is back. A runner runs once.
 
     Args:
-        target: Where the server listens, or a client, whose address, credentials and metadata
-            are used, but not its connection.
+        target: Where the server listens, or a client, whose address, credentials, token and
+            metadata are used, but not its connection.
         handler: What does the work.
         queues: Where to claim from, in order of preference; empty: "default".
         capacity: How many tasks to hold at once, 1 to 1,000.

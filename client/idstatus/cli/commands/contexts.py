@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from idstatus.cli import completion, options, output
+from idstatus.cli import completion, options, output, server_options
 from idstatus.cli.connection import Connection
 from idstatus.cli.contexts import Contexts, path
 from idstatus.cli.data import Format, say_data
@@ -54,12 +54,12 @@ def use(name: Name) -> None:
 def set_(
     name: Name,
     *,
-    address: options.KeptAddress = None,
-    tls: options.KeptTls = None,
-    ca: options.KeptCa = None,
-    cert: options.KeptCert = None,
-    key: options.KeptKey = None,
-    token_file: options.KeptTokenFile = None,
+    address: server_options.KeptAddress = None,
+    tls: server_options.KeptTls = None,
+    ca: server_options.KeptCa = None,
+    cert: server_options.KeptCert = None,
+    key: server_options.KeptKey = None,
+    token_file: server_options.KeptTokenFile = None,
     token: Annotated[
         bool, typer.Option("--token", help="Ask for a bearer token, or read it from a pipe.")
     ] = False,

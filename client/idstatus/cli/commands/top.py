@@ -1,7 +1,6 @@
 """`top`."""
 
 import logging
-from typing import Annotated
 
 import typer
 
@@ -18,7 +17,6 @@ def top(
     ctx: typer.Context,
     *,
     queues: options.Queues = None,
-    once: Annotated[bool, typer.Option("--once", help="Print it once, and no more.")] = False,
     how: options.Output = Format.TABLE,
 ) -> None:
     """Show what runs, what waits and what went wrong, live; keys cancel, retry and pause.
@@ -29,7 +27,7 @@ def top(
     names = queues or ()
     if how is not Format.TABLE:
         say_data(look(client, names), how)
-    elif once or not on_terminal():
+    elif not on_terminal():
         frame = look(client, names)
         output.stdout.print(view.panes(frame, dict.fromkeys(view.Pane, 1000)))
     else:

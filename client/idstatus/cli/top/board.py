@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -98,9 +98,8 @@ class Board:
     def _apply(self, change: Change, task: Task) -> None:
         if change.type is ChangeType.TRANSITION:
             self._count(change)
-        if task.revision < _revision(self._running, task) or task.revision < _revision(
-            self._failures, task
-        ):
+        known = self._running.get(task.id) or self._failures.get(task.id)
+        if known and task.revision < known.revision:
             return
         self._running.pop(task.id, None)
         failed = self._failures.pop(task.id, None)
@@ -128,10 +127,6 @@ class Board:
 
 def _by_id(tasks: Iterable[Task]) -> dict[str, Task]:
     return {task.id: task for task in tasks}
-
-
-def _revision(known: Mapping[str, Task], task: Task) -> int:
-    return known[task.id].revision if task.id in known else 0
 
 
 def _started(task: Task) -> float:

@@ -21,8 +21,12 @@ class Feed:
         self._names = names
         self._board = board
         self._ends = Event()
-        self.trouble = ""
+        self._troubles = {"watch": "", "queues": ""}
+
+    @property
+    def trouble(self) -> str:
         """Why what is shown may be old, "" if it is not."""
+        return self._troubles["watch"] or self._troubles["queues"]
 
     def start(self) -> None:
         """Begin; the first look is done once this returns.
@@ -45,7 +49,7 @@ class Feed:
             except RpcError as error:
                 # A watch that was in place resumes by itself, unless its token is too old or the
                 # store is another one: then it begins anew.
-                self.trouble = str(error)
+                self._troubles["watch"] = str(error)
                 self._ends.wait(_LOOK)
             except RuntimeError:  # the client was closed: the screen is gone
                 return
@@ -60,6 +64,7 @@ class Feed:
                 if batch.snapshot_complete:  # what is seen from now on, the watch goes on from
                     self._board.begin(look(self._client, self._names))
                 self._board.apply(batch.changes)
+                self._troubles["watch"] = ""
                 if self._ends.is_set():
                     return
 
@@ -67,8 +72,8 @@ class Feed:
         while not self._ends.wait(_LOOK):
             try:
                 self._board.set_queues(queues_of(self._client, self._names))
-                self.trouble = ""
+                self._troubles["queues"] = ""
             except IdstatusError as error:
-                self.trouble = str(error)
+                self._troubles["queues"] = str(error)
             except RuntimeError:  # as above
                 return

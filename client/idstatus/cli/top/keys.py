@@ -25,8 +25,11 @@ def each_key(fd: int) -> Iterator[None]:
 
 
 def pressed(fd: int, within: float) -> list[str]:
-    """Return the keys that are pressed within so many seconds, as soon as there is one."""
+    """Return the keys that are pressed within so many seconds, as soon as there is one.
+
+    A terminal that is gone says q.
+    """
     if not select.select([fd], [], [], within)[0]:
         return []
-    text = os.read(fd, 1024).decode(errors="replace")
+    text = os.read(fd, 1024).decode(errors="replace") or "q"
     return [_NAMES.get(key, key) for key in _KEY.findall(text)]

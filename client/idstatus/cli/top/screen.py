@@ -23,6 +23,7 @@ from idstatus.errors import IdstatusError
 
 # The screen is drawn anew so often, in seconds.
 _DRAW = 0.25
+_KEYBOARD = 0  # stdin
 _ACTIONS = {
     Pane.QUEUES: "p pause or resume",
     Pane.RUNNING: "c cancel",
@@ -55,12 +56,12 @@ class Screen:
         """Return once somebody has quit, by key or by signal."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self._quit.set())
-        fd = 0
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # the shell would get a terminal in disorder
         live = Live(console=output.stdout, screen=True, auto_refresh=False)
-        with each_key(fd), live:
+        with each_key(_KEYBOARD), live:
             while not self._quit.is_set():
                 live.update(self.draw(), refresh=True)
-                for key in pressed(fd, _DRAW):
+                for key in pressed(_KEYBOARD, _DRAW):
                     self._on_key(key)
         self._worker.shutdown(wait=False, cancel_futures=True)
 
@@ -131,4 +132,4 @@ class Screen:
 
 def on_terminal() -> bool:
     """Tell whether there is a screen to draw on, and keys to listen to."""
-    return output.stdout.is_terminal and not output.stdout.is_dumb_terminal and os.isatty(0)
+    return output.stdout.is_terminal and not output.stdout.is_dumb_terminal and os.isatty(_KEYBOARD)
