@@ -24,7 +24,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 WORK = {"invoices": 7, "mail": 12, "thumbnails": 40}
 EXPLAINED = ("thumbnails-20", "mail-4711")
 # Seconds that the tasks wait and run before they are drawn.
-AGE = 15
+AGE = 5
 RUNNING = (("invoices", "box-1", 0.72, "page 18 of 25"), ("thumbnails", "box-2", 0.3, "resizing"))
 
 
@@ -72,7 +72,12 @@ def play(client: Client) -> None:
 def record(*, lines: int) -> Console:
     """Let what is printed from now on be a picture of so many lines."""
     output.stdout = Console(
-        record=True, width=118, height=lines, force_terminal=True, file=io.StringIO()
+        record=True,
+        highlight=False,
+        width=118,
+        height=lines,
+        force_terminal=True,
+        file=io.StringIO(),
     )
     return output.stdout
 
@@ -80,6 +85,9 @@ def record(*, lines: int) -> Console:
 def main() -> None:
     """Draw the pictures."""
     with server() as address, Client(address) as client:
+        board = Board()
+        feed = Feed(client, (), board)
+        feed.start()
         play(client)
         time.sleep(AGE)
         console = record(lines=30)
@@ -89,9 +97,6 @@ def main() -> None:
                 console.print(line, soft_wrap=True)
             console.print()
         console.save_svg(str(DOCS / "explain.svg"), title="idstatus explain")
-        board = Board()
-        feed = Feed(client, (), board)
-        feed.start()
         console = record(lines=26)
         console.print(Screen(client, board, feed).draw())
         console.save_svg(str(DOCS / "top.svg"), title="idstatus top")

@@ -34,7 +34,7 @@ def test_a_task_whose_turn_has_come_waits_for_a_runner_or_for_room(
     task = client.create(queue=queue)
     assert "it is next, and has waited" in said(client, task.id)
     client.update_queue(queue, max_running=1)
-    assert "its queue is full: 1 run, 1 may" in said(client, task.id)
+    assert "its queue is full: 1 run, at most 1 may" in said(client, task.id)
 
 
 def test_a_running_task_tells_who_holds_it_and_how_far_it_is(client: Client, queue: str) -> None:

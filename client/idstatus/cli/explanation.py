@@ -91,7 +91,7 @@ _OBSTACLES = {
         f"its queue is paused; idstatus queues resume {told.queue.name}"
     ),
     Obstacle.QUEUE_FULL: lambda told: (
-        f"its queue is full: {told.queue.counts.running} run, {told.queue.max_running} may"
+        f"its queue is full: {told.queue.counts.running} run, at most {told.queue.max_running} may"
     ),
     Obstacle.TASKS_AHEAD: _ahead,
 }

@@ -81,7 +81,7 @@ def panes(frame: Frame, heights: Mapping[Pane, int], cursor: Cursor | None = Non
         first = max(0, at + 1 - heights[pane])
         title = f"{pane.value.upper()} ({len(rows)})"
         # What is printed once has no width to fill.
-        table = _table([title, *columns], underlined=active, expand=cursor is not None)
+        table = _table([title, *columns], active=active, expand=cursor is not None)
         for number, row in enumerate(rows[first : first + heights[pane]], first):
             table.add_row(*cells(row), style="reverse" if number == at else "")
         parts += [table, ""]
@@ -113,8 +113,8 @@ def heading(frame: Frame, now: datetime, where: str, created: float, finished: f
     )
 
 
-def _table(columns: Sequence[str], *, underlined: bool, expand: bool) -> Table:
-    style = "bold underline" if underlined else "bold"
+def _table(columns: Sequence[str], *, active: bool, expand: bool) -> Table:
+    style = "bold cyan" if active else "bold"
     table = Table(box=None, pad_edge=False, header_style=style, expand=expand)
     for column in columns[:-1]:
         table.add_column(column, no_wrap=True)
