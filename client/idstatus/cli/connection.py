@@ -31,14 +31,16 @@ class Connection:
         said = {name: options.get(name) for name in names}
         return cls(token=os.environ.get("IDSTATUS_TOKEN"), **said)
 
-    def over(self, other: Self) -> Self:
-        """Return what was said here, and where nothing was, what was said there.
+    def over(self, context: Self) -> Self:
+        """Return what was said here and, where nothing was, what the context says.
 
-        Who we are is told to the server that we were to tell it, and to no other: with another
-        address, the token and the certificate from there are left out.
+        A context is about one server. With another address nothing of it counts, so who we are is
+        told to no other server.
         """
-        if self.address not in (None, other.address):
-            other = replace(other, cert=None, key=None, token=None, token_file=None)
+        return self.filled(context) if self.address in (None, context.address) else self
+
+    def filled(self, other: Self) -> Self:
+        """Return what was said here and, where nothing was, what was said there."""
         if self.token or self.token_file:  # one stands in for the other
             other = replace(other, token=None, token_file=None)
         said = {name: value for name, value in self.said().items() if value is not None}

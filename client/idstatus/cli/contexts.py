@@ -2,10 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import yaml
 
@@ -53,7 +52,7 @@ class Contexts:
                     raise ContextError(f"others may read the tokens in it: chmod 600 {path()}")
                 said = yaml.safe_load(file)
             contexts = said.get("contexts") or {}
-            by_name = {str(name): _connection(what) for name, what in contexts.items()}
+            by_name = {str(name): Connection(**what) for name, what in contexts.items()}
         except FileNotFoundError:
             return cls()
         except OSError as error:
@@ -78,10 +77,6 @@ class Contexts:
             Path(file.name).replace(path())
         except OSError as error:
             raise ContextError(f"cannot write {path()}: {error.strerror}") from error
-
-
-def _connection(said: Mapping[str, Any]) -> Connection:
-    return Connection(**said)
 
 
 def _set_in(connection: Connection) -> dict[str, str | bool]:

@@ -78,7 +78,7 @@ def set_(
         token=_ask_for_token() if token else None,
     )
     found = Contexts.load()
-    found.by_name[name] = said.over(found.by_name.get(name, said))
+    found.by_name[name] = said.filled(found.by_name.get(name, said))
     found.current = found.current or name
     found.save()
     output.say(f"{name} is kept in {path()}")
