@@ -17,6 +17,8 @@ from idstatus.models.task import Task
 # As many failures are remembered, and as many running tasks are looked up at the start; what
 # starts later is told by the watch.
 _FAILURES, _RUNNING = 50, 1000
+# The queues are asked for each second, so in as few calls as can be.
+_QUEUES = 1000
 # Rates are those of the last so many seconds.
 _SPAN = 10.0
 
@@ -45,7 +47,8 @@ def look(client: Client, names: Sequence[str]) -> Frame:
 
 def queues_of(client: Client, names: Sequence[str]) -> list[Queue]:
     """Return the queues that are named, or all."""
-    return [queue for queue in client.queues() if not names or queue.name in names]
+    found = client.queues(page_size=_QUEUES)
+    return [queue for queue in found if not names or queue.name in names]
 
 
 class Rate:
