@@ -25,7 +25,7 @@ GRPCURL_VERSION := v1.9.4
 GRPCURL := .venv/.grpcurl-$(GRPCURL_VERSION)
 
 .PHONY: help install grpcurl run test coverage fuzz soak kills check bench bench-full curves overload scaling \
-  reliability generate demo clean
+  reliability pictures generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -111,6 +111,9 @@ scaling: install ## Measure what one server and one PostgreSQL carry, and simula
 
 reliability: install ## Measure watchers that freeze, idle, lose their server, come and go (8 min).
 	$(BIN)/python benchmarks/reliability.py
+
+pictures: $(READY) ## Draw what `idstatus top` and `explain` show of a real server.
+	$(BIN)/python scripts/pictures.py
 
 generate: ## Make the stubs anew from protos/.
 	scripts/generate

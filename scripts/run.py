@@ -19,7 +19,8 @@ Type in another terminal:
   {idstatus} exec --wait -- echo hello            # a task, and what became of it
   {idstatus} exec --timeout 2 -- sleep 60         # one that takes too long
   {idstatus} list                                 # all of them
-  {idstatus} get ID                               # one of them, in full
+  {idstatus} explain ID                           # why one does not run, or ended so
+  {idstatus} top                                  # what goes on, live
   grpcurl -plaintext {address} idstatus.v1.TaskService/ListTasks
 
 Ctrl-C ends the server.

@@ -4,6 +4,7 @@
 `Runner` does them.
 """
 
+from idstatus.channel import Token, tls_credentials
 from idstatus.clients import AsyncClient, Client
 from idstatus.core.aio import AsyncStream
 from idstatus.core.blocking import Stream
@@ -49,10 +50,13 @@ from idstatus.models.enums import (
     Execution,
     LeaseState,
     ListOrder,
+    NextStep,
+    Obstacle,
     Reason,
     Status,
     TaskView,
 )
+from idstatus.models.explanation import Explanation
 from idstatus.models.filter import TaskFilter
 from idstatus.models.lease import Claim, Lease, LeaseResult, Report
 from idstatus.models.new_task import NewTask
@@ -78,6 +82,7 @@ __all__ = [
     "DrainingError",
     "Duration",
     "Execution",
+    "Explanation",
     "FailedPreconditionError",
     "Failure",
     "FieldViolation",
@@ -94,7 +99,9 @@ __all__ = [
     "LeaseState",
     "ListOrder",
     "NewTask",
+    "NextStep",
     "NotFoundError",
+    "Obstacle",
     "OutOfRangeError",
     "Outcome",
     "OverloadedError",
@@ -128,6 +135,7 @@ __all__ = [
     "TaskNotFoundError",
     "TaskNotRunningError",
     "TaskView",
+    "Token",
     "TooManyWatchesError",
     "Transition",
     "UnauthenticatedError",
@@ -135,4 +143,5 @@ __all__ = [
     "UniqueKeyHeldError",
     "WaitTimeoutError",
     "WatcherTooSlowError",
+    "tls_credentials",
 ]

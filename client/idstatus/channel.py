@@ -1,15 +1,19 @@
 """Where the server is and how to reach it: channel options and the service config."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
 
 Options = Sequence[tuple[str, Any]]
 Metadata = Sequence[tuple[str, str | bytes]]
+Token: TypeAlias = str | Callable[[], str]
+"""A bearer token, or what returns it: asked for each call, for a token that changes."""
 
 SERVICE_CONFIG = resources.files(__package__).joinpath("service_config.json").read_text()
 """Deadlines, and how often a call is repeated after UNAVAILABLE: for clients of any language.
@@ -42,6 +46,35 @@ _OPTIONS: Options = (
 _OWN_CONNECTION: Options = (("grpc.use_local_subchannel_pool", 1),)
 
 
+# Targets that do not leave this machine: https://github.com/grpc/grpc/blob/master/doc/naming.md
+_LOCAL = re.compile(
+    r"unix(-abstract)?:.*|(dns:(///)?|ipv[46]:)?(localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?"
+)
+
+
+def tls_credentials(
+    *,
+    ca: str | Path | None = None,
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
+) -> grpc.ChannelCredentials:
+    """Return the credentials for TLS, from files in PEM.
+
+    Args:
+        ca: The authorities by which a server is known; None: gRPC's own list.
+        certificate: The client's certificate, followed by those that signed it; None: none.
+        key: The key of the client's certificate.
+
+    Raises:
+        ValueError: Of certificate and key there is only one.
+        OSError: A file cannot be read.
+    """
+    if (certificate is None) != (key is None):
+        raise ValueError("a client's certificate and its key go together")
+    chain = [None if path is None else Path(path).read_bytes() for path in (ca, key, certificate)]
+    return grpc.ssl_channel_credentials(*chain)
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """A server, and how to speak to it."""
@@ -54,6 +87,19 @@ class Endpoint:
     """Sent with every call, for example an authorization header."""
     options: Options = ()
     """Further channel options; they win over this package's."""
+    token: Token = ""
+    """A bearer token; empty: none."""
+
+    def __post_init__(self) -> None:
+        """Refuse to tell a token to everybody on the way."""
+        if self.token and self.credentials is None and not _LOCAL.fullmatch(self.address):
+            raise ValueError(f"without TLS, a token is not sent to another machine: {self.address}")
+
+    def call_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        """Return what is sent with a call."""
+        token = self.token() if callable(self.token) else self.token
+        bearer = (("authorization", f"Bearer {token}"),) if token else ()
+        return (*self.metadata, *bearer)
 
     def channel(self, *, for_streams: bool = False) -> grpc.Channel:
         """Make a channel for blocking calls."""

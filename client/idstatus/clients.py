@@ -2,7 +2,7 @@
 
 import grpc
 
-from idstatus.channel import Endpoint, Metadata, Options
+from idstatus.channel import Endpoint, Metadata, Options, Token
 from idstatus.core.aio import AsyncDriver
 from idstatus.core.blocking import BlockingDriver
 from idstatus.methods.producing import ProducingMethods
@@ -28,9 +28,13 @@ class Client(AllMethods, BlockingDriver):
     Args:
         address: Where the server listens: a gRPC target.
         timeout: The deadline of every call that is given no other, by default 10 s.
-        credentials: For TLS, see `grpc.ssl_channel_credentials`; None: without.
+        credentials: For TLS, see `tls_credentials`; None: without.
+        token: A bearer token, or what returns one. Without TLS it goes to this machine only.
         metadata: Sent with every call, for example an authorization header.
         options: Further gRPC channel options; they win over this package's.
+
+    Raises:
+        ValueError: A token would go to another machine without TLS.
     """
 
     def __init__(
@@ -39,10 +43,11 @@ class Client(AllMethods, BlockingDriver):
         *,
         timeout: Duration = DEFAULT_TIMEOUT,
         credentials: grpc.ChannelCredentials | None = None,
+        token: Token = "",
         metadata: Metadata = (),
         options: Options = (),
     ) -> None:
-        super().__init__(Endpoint(address, credentials, metadata, options), seconds(timeout))
+        super().__init__(Endpoint(address, credentials, metadata, options, token), seconds(timeout))
 
 
 class AsyncClient(AllMethods, AsyncDriver):
@@ -51,9 +56,13 @@ class AsyncClient(AllMethods, AsyncDriver):
     Args:
         address: Where the server listens: a gRPC target.
         timeout: The deadline of every call that is given no other, by default 10 s.
-        credentials: For TLS, see `grpc.ssl_channel_credentials`; None: without.
+        credentials: For TLS, see `tls_credentials`; None: without.
+        token: A bearer token, or what returns one. Without TLS it goes to this machine only.
         metadata: Sent with every call, for example an authorization header.
         options: Further gRPC channel options; they win over this package's.
+
+    Raises:
+        ValueError: A token would go to another machine without TLS.
     """
 
     def __init__(
@@ -62,7 +71,8 @@ class AsyncClient(AllMethods, AsyncDriver):
         *,
         timeout: Duration = DEFAULT_TIMEOUT,
         credentials: grpc.ChannelCredentials | None = None,
+        token: Token = "",
         metadata: Metadata = (),
         options: Options = (),
     ) -> None:
-        super().__init__(Endpoint(address, credentials, metadata, options), seconds(timeout))
+        super().__init__(Endpoint(address, credentials, metadata, options, token), seconds(timeout))

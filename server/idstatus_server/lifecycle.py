@@ -125,6 +125,11 @@ RULES: Mapping[Event, Rule] = MappingProxyType(
 )
 
 
+def allows(status: Status, event: Event) -> bool:
+    """Tell whether the table has the event for a task in this status."""
+    return status in RULES[event].sources
+
+
 @cache
 def apply(state: State | None, event: Event, reason: Reason = Reason.NONE) -> State:
     """Return the state after an event; ``state`` is None for a creation.

@@ -267,6 +267,10 @@ class Queue(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     max_running: int = 0
     retention: int = 0
 
+    def full(self, running: int) -> bool:
+        """Tell whether no further task may run beside those that do."""
+        return 0 < self.max_running <= running
+
 
 class QueueState(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A queue and what is in it; ``oldest_queued_time`` is 0 if nothing waits."""

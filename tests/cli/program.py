@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from idstatus import Client, Status
 
 BIN = Path(sys.executable).parent
@@ -19,13 +21,17 @@ LIMIT = 60.0
 _OVERRULING = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"}
 ENVIRON = {name: value for name, value in os.environ.items() if name not in _OVERRULING}
 ENVIRON["TERM"] = "xterm-256color"
+# No context of whoever runs the tests.
+ENVIRON["XDG_CONFIG_HOME"] = "/nowhere"
 
 
 class Idstatus:
     """Runs `idstatus` against a server."""
 
-    def __init__(self, address: str) -> None:
-        self.environ = {**ENVIRON, "IDSTATUS_ADDRESS": address}
+    def __init__(self, address: str = "", **environ: str) -> None:
+        self.environ = {**ENVIRON, **environ}
+        if address:
+            self.environ["IDSTATUS_ADDRESS"] = address
 
     def __call__(
         self, *arguments: str, stdin: bytes = b"", status: int = 0
@@ -55,6 +61,10 @@ class Idstatus:
     def json(self, *arguments: str, status: int = 0) -> list[dict[str, Any]]:
         """Return the objects that a command prints, one per line."""
         return [json.loads(line) for line in self.says(*arguments, status=status).splitlines()]
+
+    def yaml(self, *arguments: str) -> list[dict[str, Any]]:
+        """Return the documents that a command prints."""
+        return list(yaml.safe_load_all(self.says(*arguments, "-o", "yaml")))
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:

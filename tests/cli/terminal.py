@@ -2,10 +2,13 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Self
 
 import pexpect
@@ -34,6 +37,8 @@ class Terminal:
         termios.tcsetwinsize(its, (LINES, columns))
         self._fd = ours
         self._spawn = fdspawn(ours, timeout=LIMIT, encoding="utf-8")
+        self._screen = pyte.Screen(columns, LINES)
+        self._stream = pyte.Stream(self._screen)
         self._process = subprocess.Popen(
             [sys.executable, "-ISc", _TAKE_TERMINAL, *command],
             stdin=its,
@@ -49,9 +54,30 @@ class Terminal:
         self._spawn.expect(pattern)
         return str(self._spawn.after)
 
+    def looks(self, *patterns: str) -> list[str]:
+        """Return the lines on the screen once they match all the patterns."""
+        end = time.monotonic() + LIMIT
+        while not all(re.search(pattern, "\n".join(self._lines())) for pattern in patterns):
+            assert time.monotonic() < end, "\n".join(self._lines())
+            with suppress(pexpect.TIMEOUT):
+                self._stream.feed(self._spawn.read_nonblocking(65536, timeout=1))
+        return self._lines()
+
+    def _lines(self) -> list[str]:
+        return [line.rstrip() for line in self._screen.display]
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Make the window another size."""
+        self._screen.resize(lines, columns)
+        termios.tcsetwinsize(self._fd, (lines, columns))
+
+    def types(self, text: str) -> None:
+        """Press keys."""
+        os.write(self._fd, text.encode())
+
     def ctrl_c(self) -> None:
         """Press Ctrl-C."""
-        os.write(self._fd, b"\x03")
+        self.types("\x03")
 
     def ends(self) -> tuple[int, str]:
         """Return the program's exit status, once it has ended, and what was not yet read."""

@@ -35,7 +35,7 @@ def test_cancel_by_filter_can_be_tried_first(
     wanted = ("--queue", queue, "--label", "colour=red")
     assert idstatus.says("cancel", *wanted, "--dry-run") == "would cancel 2"
     assert client.queue(queue).counts.cancelled == 0
-    (told,) = idstatus.json("cancel", *wanted, "--json")
+    (told,) = idstatus.json("cancel", *wanted, "-o", "json")
     assert told["count"] == len(told["id_statuses"]) == 2
     assert client.queue(queue).counts.cancelled == 2
 
@@ -70,4 +70,4 @@ def test_delete_forgets_ended_tasks_only(
     assert b"TASK_NOT_FINISHED" in said.stderr
     assert said.stdout.decode() == f"deleted {done}\n"
     assert [task.id for task in client.list()].count(done) == 0
-    assert "TASK_NOT_FOUND" in idstatus.complains("delete", done, "--json", status=3)
+    assert "TASK_NOT_FOUND" in idstatus.complains("delete", done, "-o", "json", status=3)

@@ -60,7 +60,7 @@ def test_two_payloads_or_an_unreadable_one_create_nothing(
 
 
 def test_create_prints_the_task_as_json(idstatus: Idstatus, queue: str) -> None:
-    (task,) = idstatus.json("create", "-q", queue, "--timeout", "2m", "--json")
+    (task,) = idstatus.json("create", "-q", queue, "--timeout", "2m", "-o", "json")
     assert (task["status"], task["queue"], task["timeout"]) == ("queued", queue, 120.0)
     assert "payload" not in task
 
@@ -80,5 +80,5 @@ def test_exec_creates_a_task_that_carries_the_command_line_as_it_was_typed(
 def test_what_follows_the_command_belongs_to_the_command(
     idstatus: Idstatus, client: Client, queue: str
 ) -> None:
-    task = client.get(idstatus.says("exec", "-q", queue, "ls", "--json"))
-    assert CommandLine.decode(task.content_type, task.payload).argv == ("ls", "--json")
+    task = client.get(idstatus.says("exec", "-q", queue, "ls", "-o", "json"))
+    assert CommandLine.decode(task.content_type, task.payload).argv == ("ls", "-o", "json")

@@ -58,7 +58,7 @@ def test_no_server_is_exit_status_4(idstatus: Idstatus) -> None:
     assert line.startswith("idstatus: ")
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["queues"]])
+@pytest.mark.parametrize("arguments", [["list"], ["list", "-o", "json"], ["queues"]])
 def test_a_full_disk_is_one_line_and_exit_status_1(
     idstatus: Idstatus, queue: str, arguments: list[str]
 ) -> None:
@@ -79,7 +79,7 @@ def test_a_reader_that_has_seen_enough_is_no_error_to_speak_of(
     idstatus: Idstatus, queue: str
 ) -> None:
     idstatus("create", "--queue", queue)
-    with idstatus.started("watch", "--json") as watch:
+    with idstatus.started("watch", "-o", "json") as watch:
         assert watch.stdout
         assert watch.stderr
         assert watch.stdout.readline()

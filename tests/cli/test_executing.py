@@ -25,7 +25,7 @@ def execute(
         *command: str, flags: tuple[str, ...] = (), options: tuple[str, ...] = (), status: int = 10
     ) -> dict[str, Any]:
         start_runner(*flags)
-        whole = ("exec", "-q", queue, "--wait", "--json", *options, "--", *command)
+        whole = ("exec", "-q", queue, "--wait", "-o", "json", *options, "--", *command)
         (task,) = idstatus.json(*whole, status=status)
         return task
 
@@ -106,7 +106,7 @@ def test_a_cancelled_tasks_processes_are_ended_at_once_and_that_is_reported(
     assert "may still be at work" in idstatus.says("cancel", task_id)
     until(lambda: client.status(task_id).execution == "ended")
     assert not any(map(is_alive, processes))
-    (task,) = idstatus.json("get", task_id, "--json")
+    (task,) = idstatus.json("get", task_id, "-o", "json")
     assert reason(task) == ("cancelled", "client_request", None, None)
     assert task["late_report"]["outcome"] == {"stopped": {}}
 
@@ -170,7 +170,7 @@ def test_a_task_that_is_no_command_line_is_bad_exit_and_nothing_is_executed(
     touched = tmp_path / "touched"
     payload = f'{{"argv": ["touch", "{touched}"]}}'
     task_id = idstatus.says("create", "--queue", queue, "--payload", payload)
-    (task,) = idstatus.json("wait", task_id, "--json", status=10)
+    (task,) = idstatus.json("wait", task_id, "-o", "json", status=10)
     assert reason(task) == ("error", "bad_exit", None, None)
     assert "not a command line" in task["message"]
     assert not touched.exists()

@@ -12,7 +12,7 @@ def test_queues_shows_what_is_in_each(idstatus: Idstatus, client: Client, queue:
     (row,) = (row for row in rows if row.startswith(queue))
     assert head.split()[:4] == ["QUEUE", "DELAYED", "QUEUED", "RUNNING"]
     assert row.split()[1:4] == ["1", "1", "0"]
-    (told,) = (found for found in idstatus.json("queues", "--json") if found["name"] == queue)
+    (told,) = (found for found in idstatus.json("queues", "-o", "json") if found["name"] == queue)
     assert told["counts"]["queued"] == 1
 
 
@@ -20,7 +20,7 @@ def test_a_queue_is_paused_and_resumed(idstatus: Idstatus, client: Client, queue
     client.create(queue=queue)
     assert "paused" in idstatus.says("queues", "pause", queue)
     assert client.claim([queue]) == []
-    (told,) = idstatus.json("queues", "resume", queue, "--json")
+    (told,) = idstatus.json("queues", "resume", queue, "-o", "json")
     assert told["paused"] is False
     assert len(client.claim([queue])) == 1
 

@@ -26,7 +26,7 @@ def test_get_prints_the_task_as_json(
 ) -> None:
     task = client.create(b"\xff", queue=queue)
     finish(Success(result=b"done"))
-    (told,) = idstatus.json("get", task.id, "--json")
+    (told,) = idstatus.json("get", task.id, "-o", "json")
     assert (told["id"], told["status"], told["execution"]) == (task.id, "success", "ended")
     assert (told["payload_base64"], told["result"]) == ("/w==", "done")
     assert "reason" not in told
@@ -45,7 +45,7 @@ def test_get_prints_a_payload_or_a_result_byte_by_byte(
 
 def test_get_shows_less_on_request(idstatus: Idstatus, client: Client, queue: str) -> None:
     task = client.create("secret", queue=queue)
-    (told,) = idstatus.json("get", task.id, "--view", "basic", "--json")
+    (told,) = idstatus.json("get", task.id, "--view", "basic", "-o", "json")
     assert "payload" not in told
     assert "secret" not in idstatus.says("get", task.id, "--view", "status")
 
@@ -59,7 +59,7 @@ def test_get_shows_a_late_report(idstatus: Idstatus, client: Client, queue: str)
     shown = idstatus.says("get", task.id)
     assert "late report error/bad_exit exit status 3" in shown
     assert "not needed" in shown
-    (told,) = idstatus.json("get", task.id, "--json")
+    (told,) = idstatus.json("get", task.id, "-o", "json")
     assert told["late_report"]["outcome"] == {"error": {"reason": "bad_exit", "exit_code": 3}}
 
 
@@ -72,7 +72,7 @@ def test_list_shows_what_the_filters_ask_for(
     retry = client.retry(first.id)
 
     def listed(*filters: str) -> list[str]:
-        return [task["id"] for task in idstatus.json("list", "-q", queue, "--json", *filters)]
+        return [task["id"] for task in idstatus.json("list", "-q", queue, "-o", "json", *filters)]
 
     assert listed() == [retry.id, second.id, first.id]
     assert listed("--oldest-first", "--limit", "2") == [first.id, second.id]
@@ -126,7 +126,7 @@ def test_the_first_task_that_is_no_success_decides_the_status_of_a_wait_for_many
     finish(Success())
     finish(Failure())
     client.cancel(ids[2])
-    told = idstatus.json("wait", *ids, "--json", status=10)
+    told = idstatus.json("wait", *ids, "-o", "json", status=10)
     assert [task["status"] for task in told] == ["success", "error", "cancelled"]
 
 
@@ -138,3 +138,15 @@ def test_wait_follows_a_task_to_the_last_of_its_retries(
     retry = client.retry(task.id)
     finish(Success())
     assert retry.id in idstatus.says("wait", task.id, "--follow-retries")
+
+
+def test_yaml_has_a_document_for_each_task(
+    idstatus: Idstatus, client: Client, queue: str, finish: Finish
+) -> None:
+    created = [client.create(b"\xff", queue=queue), client.create("h\u00e9llo: - [", queue=queue)]
+    listed = idstatus.yaml("list", "-q", queue, "--view", "full")
+    assert [task["id"] for task in listed] == [task.id for task in reversed(created)]
+    assert (listed[0]["payload"], listed[1]["payload_base64"]) == ("h\u00e9llo: - [", "/w==")
+    assert listed == idstatus.json("list", "-q", queue, "--view", "full", "-o", "json")
+    finish(Success())
+    assert [task["status"] for task in idstatus.yaml("wait", created[0].id)] == ["success"]

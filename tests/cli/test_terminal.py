@@ -7,7 +7,7 @@ import pytest
 from cli.program import BIN, Idstatus
 from cli.terminal import Terminal, screen
 
-from idstatus import Client, Failure, Outcome
+from idstatus import Client, Failure, Lease, Outcome, Progress, Success
 
 Finish = Callable[[Outcome], None]
 Show = Callable[..., Terminal]
@@ -48,9 +48,11 @@ def test_ctrl_c_ends_a_watch_quietly(client: Client, queue: str, show: Show) -> 
 
 def test_ctrl_c_ends_a_wait_quietly(queue: str, show: Show) -> None:
     with show("exec", "--queue", queue, "--wait", "--", "true") as wait:
-        wait.shows("task .*\n")
+        wait.shows("queued  .*")
         wait.ctrl_c()
-        assert wait.ends() == (130, "^C")
+        status, rest = wait.ends()
+    assert status == 130
+    assert rest.endswith("\x1b[?25h\r\x1b[1A\x1b[2K")  # the cursor is back, and the bar is gone
 
 
 def test_a_created_task_is_shown_with_a_word_about_it(queue: str, show: Show) -> None:
@@ -86,3 +88,33 @@ def test_what_others_wrote_does_nothing_to_the_terminal(
     harmless = re.sub(r"\x1b\[[0-9;]*m", "", output)
     assert not {"\x1b", "\x9b", "\x07"}.intersection(harmless)
     assert "[31mred" in harmless
+
+
+def test_a_wait_shows_how_far_the_task_is_and_leaves_only_its_end(
+    client: Client, queue: str, show: Show
+) -> None:
+    task = client.create(queue=queue)
+    with show("wait", task.id) as wait:
+        wait.looks(f"queued  {queue}")
+        (claim,) = client.claim([queue])
+        progress = Progress(fraction=0.5, message="half way")
+        client.extend([Lease(id=task.id, lease_token=claim.lease_token, progress=progress)])
+        wait.looks(f"running  {queue}, 50% half way")
+        client.finish([claim.report(Success())])
+        (line, *rest) = wait.looks(f"success .*{task.id}")
+    assert line.endswith(f"{task.id}  {queue}")
+    assert not any(rest)
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_who_wants_no_colours_gets_none(
+    idstatus: Idstatus, client: Client, queue: str, environ: dict[str, str], show: Show
+) -> None:
+    task = client.create(queue=queue)
+    idstatus.environ.update(environ)
+    with show("watch", task.id) as watch:
+        client.cancel(task.id)
+        status, output = watch.ends()
+    assert status == 0
+    assert "cancelled" in output
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", output)

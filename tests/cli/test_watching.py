@@ -30,13 +30,13 @@ def test_a_watch_in_json_can_be_resumed_from_any_token_in_another_process(
     idstatus: Idstatus, client: Client, queue: str, finish: Finish
 ) -> None:
     task = client.create(queue=queue)
-    with idstatus.started("watch", "--queue", queue, "--json") as watch:
+    with idstatus.started("watch", "--queue", queue, "-o", "json") as watch:
         assert watch.stdout
         snapshot = json.loads(watch.stdout.readline())
     assert (snapshot["type"], snapshot["id_status"]["id"]) == ("snapshot", task.id)
     assert snapshot["snapshot_complete"] is True
     finish(Success())
-    changes = idstatus.json("watch", task.id, "--json", "--resume", snapshot["resume_token"])
+    changes = idstatus.json("watch", task.id, "-o", "json", "--resume", snapshot["resume_token"])
     told = [(line["previous_status"], line["id_status"]["status"]) for line in changes]
     assert told == [("queued", "running"), ("running", "success")]
     assert changes[-1]["task"]["queue"] == queue
@@ -51,7 +51,7 @@ def test_a_watch_without_snapshot_tells_only_what_is_new(
     idstatus: Idstatus, client: Client, queue: str
 ) -> None:
     client.create(queue=queue)
-    with idstatus.started("watch", "--queue", queue, "--no-snapshot", "--json") as watch:
+    with idstatus.started("watch", "--queue", queue, "--no-snapshot", "-o", "json") as watch:
         assert watch.stdout
         begin = json.loads(watch.stdout.readline())
         new = client.create(queue=queue)

@@ -15,7 +15,7 @@ from idstatus import (
     Success,
     Task,
 )
-from idstatus.cli import json_lines, output, words
+from idstatus.cli import data, output, words
 from idstatus.cli.details import details
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -45,7 +45,7 @@ def test_json_says_what_is_set_under_the_names_of_the_package() -> None:
         labels={"b": "c"},
         late_report=report,
     )
-    assert json_lines.plain(task) == {
+    assert data.plain(task) == {
         "id": "a",
         "status": "error",
         "execution": "ended",

@@ -220,3 +220,17 @@ async def test_a_queue_shows_what_is_in_it_and_takes_settings(
     assert queue in [listed.name async for listed in client.queues(page_size=1)]
     with pytest.raises(idstatus.QueueNotFoundError):
         await client.queue("nobody")
+
+
+async def test_a_task_is_explained(client: AsyncClient, queue: str) -> None:
+    first = await client.create(queue=queue)
+    task = await client.create(queue=queue)
+    told = await client.explain(task.id)
+    assert (told.task.id, told.queue.name, told.queue.counts.queued) == (task.id, queue, 2)
+    assert told.obstacles == (idstatus.Obstacle.TASKS_AHEAD,)
+    assert (told.tasks_ahead, told.more_tasks_ahead, told.more_in_chain) == (1, False, False)
+    assert told.chain == (await client.status(task.id),)
+    assert told.next_steps == (idstatus.NextStep.WAIT, idstatus.NextStep.CANCEL)
+    assert (await client.explain(first.id)).obstacles == ()
+    with pytest.raises(idstatus.TaskNotFoundError):
+        await client.explain("unknown")

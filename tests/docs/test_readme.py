@@ -68,12 +68,13 @@ def test_the_grpcurl_lines_work_with_a_stock_client_and_reflection_only(
     described = with_grpcurl(describing, server.address)
     assert "// Creates tasks, answers what became of them" in described
     answers = [client(line, server.address) for line in calls]
-    assert len(answers) == 5
+    assert len(answers) == 6
     assert "STATUS_QUEUED" in answers[0]
     assert "STATUS_RUNNING" in answers[1]
     assert "aGVsbG8=" in answers[2]
     assert "EXECUTION_MAY_BE_RUNNING" in answers[3]
     assert "STATUS_CANCELLED" in answers[4]
+    assert "NEXT_STEP_RETRY" in answers[5]
 
 
 @pytest.mark.parametrize(

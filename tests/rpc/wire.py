@@ -201,6 +201,12 @@ class Api:
         )
         return answer.id_status
 
+    async def explain(self, task_id: str) -> t.ExplainTaskResponse:
+        answer: t.ExplainTaskResponse = await self.tasks.ExplainTask(
+            t.ExplainTaskRequest(id=task_id)
+        )
+        return answer
+
     async def cancel(self, task_id: str, **fields: Any) -> m.IdStatus:
         answer: t.CancelTaskResponse = await self.tasks.CancelTask(
             t.CancelTaskRequest(id=task_id, **fields)

@@ -64,6 +64,20 @@ class Lists(Fixtures):
         assert [state.queue.name for state in await store.queues("x", 10)] == ["y"]
         assert await store.queue("z") is None
 
+    async def test_the_tasks_ahead_of_one_are_those_that_claims_hand_out_before_it(
+        self, store: Store, author: Author
+    ) -> None:
+        priorities = [0, 5, 9, 5, 0, 5, 9]
+        for number, priority in enumerate(priorities):
+            await author.create(f"t{number}", priority=priority)
+        await author.create("elsewhere", queue="other", priority=9)
+        await author.create("later", priority=9, status=Status.DELAYED, run_time=1)
+        await author.move((await store.tasks(["t2"]))["t2"], Status.RUNNING)
+        line = (await author.load(Needs(claims={"q": 100}))).claimable["q"]
+        assert [task.id for task in line] == ["t6", "t1", "t3", "t5", "t0", "t4"]
+        assert [await store.ahead(task, 100) for task in line] == [0, 1, 2, 3, 4, 5]
+        assert [await store.ahead(task, 3) for task in line] == [0, 1, 2, 3, 3, 3]
+
 
 class History(Fixtures):
     async def test_the_log_is_dense_and_shows_before_and_after(

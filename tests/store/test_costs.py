@@ -92,3 +92,14 @@ async def test_a_page_of_the_past_costs_the_same_however_much_has_changed_since(
     before = await grown.cost(lambda: grown.store.find_at(past, wanted, Page()))
     await grown.grow(["q"], 1700)
     assert await grown.cost(lambda: grown.store.find_at(past, wanted, Page())) <= before + 1
+
+
+async def test_counting_the_tasks_ahead_does_not_read_those_behind_nor_past_the_limit(
+    grown: Grown,
+) -> None:
+    first = (await grown.grow(["q"], 50))[-1]
+    before = await grown.cost(lambda: grown.store.ahead(first, 100))
+    last = (await grown.grow(["q"], 5000))[-1]
+    assert await grown.cost(lambda: grown.store.ahead(first, 100)) <= before + 1
+    assert await grown.cost(lambda: grown.store.ahead(last, 100)) <= 2 * before + 1
+    assert await grown.store.ahead(last, 9999) == 5049

@@ -1,4 +1,4 @@
-"""The command line `idstatus`. Needs the extra `cli`: typer and rich."""
+"""The command line `idstatus`. Needs the extra `cli`: typer, rich and PyYAML."""
 
 import os
 import signal
@@ -13,9 +13,9 @@ def main() -> None:
     # What gRPC's core logs to stderr, we say in a line of our own.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        from idstatus.cli.app import run  # noqa: PLC0415  # typer and rich may be missing
+        from idstatus.cli.app import run  # noqa: PLC0415  # what it needs may be missing
     except ModuleNotFoundError as error:
-        if error.name not in {"typer", "rich"}:
+        if error.name not in {"typer", "rich", "yaml"}:
             raise
         sys.exit("idstatus: the command line needs more: pip install 'idstatus[cli]'")
     run()

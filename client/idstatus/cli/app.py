@@ -9,10 +9,22 @@ from typing import Annotated
 
 import typer
 
-from idstatus.cli import exits, output
-from idstatus.cli.commands import changing, creating, queues, reading, running, watching
+from idstatus.cli import exits, output, server_options
+from idstatus.cli.commands import (
+    changing,
+    contexts,
+    creating,
+    explaining,
+    queues,
+    reading,
+    running,
+    top,
+    watching,
+)
+from idstatus.cli.connection import Connection
+from idstatus.cli.contexts import ContextError, chosen
 from idstatus.cli.options import span_option
-from idstatus.clients import DEFAULT_ADDRESS, DEFAULT_TIMEOUT, Client
+from idstatus.clients import Client
 from idstatus.errors import IdstatusError
 
 app = typer.Typer(
@@ -33,10 +45,14 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def connect(
     ctx: typer.Context,
-    address: Annotated[
-        str,
-        typer.Option(metavar="TARGET", envvar="IDSTATUS_ADDRESS", help="Where the server listens."),
-    ] = DEFAULT_ADDRESS,
+    *,
+    address: server_options.Address = None,
+    tls: server_options.Tls = None,
+    ca: server_options.Ca = None,
+    cert: server_options.Cert = None,
+    key: server_options.Key = None,
+    token_file: server_options.TokenFile = None,
+    context: server_options.Context = None,
     timeout: Annotated[
         timedelta | None,
         span_option("--timeout", help="How long a call may take; by default 10 s."),
@@ -53,21 +69,34 @@ def connect(
     """
     # For example that a watch was interrupted and resumes.
     logging.basicConfig(format="idstatus: %(message)s", level=logging.WARNING)
-    # It connects with the first call, so to ask for help needs no server.
-    ctx.obj = ctx.with_resource(Client(address, timeout=timeout or DEFAULT_TIMEOUT))
+    if ctx.invoked_subcommand == "context":  # it mends what else would stop it here
+        return
+    said = Connection.of(locals())  # the options above, by their names
+    ctx.obj = ctx.with_resource(_client(said, context, timeout))
+
+
+def _client(said: Connection, context: str | None, timeout: timedelta | None) -> Client:
+    """Return a client; it connects with its first call, so to ask for help needs no server."""
+    try:
+        return chosen(context, said).client(timeout)
+    except ValueError as error:
+        raise ContextError(str(error)) from error
 
 
 app.command()(creating.create)
 app.command("exec", context_settings=creating.EXEC_SETTINGS)(creating.exec_)
 app.command()(reading.get)
+app.command()(explaining.explain)
 app.command("list")(reading.list_)
 app.command()(reading.wait)
 app.command()(watching.watch)
+app.command()(top.top)
 app.command()(changing.cancel)
 app.command()(changing.retry)
 app.command()(changing.delete)
 app.add_typer(queues.app, name="queues")
 app.command()(running.runner)
+app.add_typer(contexts.app, name="context")
 
 
 def run() -> None:
@@ -77,6 +106,9 @@ def run() -> None:
     except IdstatusError as error:
         output.complain(error)
         sys.exit(exits.of_error(error))
+    except ContextError as error:
+        output.complain(str(error))
+        sys.exit(exits.USAGE)
     except UnicodeEncodeError as error:
         output.complain(f"this cannot be said in {error.encoding}: {error.object!a}")
         sys.exit(exits.USAGE)

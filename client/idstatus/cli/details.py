@@ -8,26 +8,25 @@ from rich.text import Text
 
 from idstatus.cli import words
 from idstatus.cli.execution.command_line import CommandLine
-from idstatus.cli.output import clean, one_line
+from idstatus.cli.output import clean, one_line, row
 from idstatus.models.task import RetryPolicy, Task
 from idstatus.models.wire import seconds
 
-_LABEL_WIDTH = 12
 # A result may be as long as a novel: `get --result` prints all of it.
 _MOST_LINES = 20
 
 
 def details(task: Task) -> Iterator[Text]:
     """Yield the lines; what is unset has none."""
-    yield _row("id", task.id)
-    yield _row("status", words.state(task))
-    yield _row("execution", str(task.execution).replace("_", " "))
+    yield row("id", task.id)
+    yield row("status", words.state(task))
+    yield row("execution", str(task.execution).replace("_", " "))
     for label, value in _facts(task):
         if value:
-            yield _row(label, value)
+            yield row(label, value)
     for transition in task.transitions:
         what = f"{transition.to_status}{f'/{transition.reason}' if transition.reason else ''}"
-        yield _row("history", f"{words.moment(transition.time)}  {what} by {transition.actor}")
+        yield row("history", f"{words.moment(transition.time)}  {what} by {transition.actor}")
     yield from _block("message", task.message)
     yield from _block("result", task.result.decode(errors="replace"))
 
@@ -47,7 +46,7 @@ def _facts(task: Task) -> Iterator[tuple[str, str]]:
     yield "started", _moment(task.start_time)
     yield "ended", _moment(task.end_time)
     yield "runner", one_line(task.runner)
-    yield "progress", _progress(task)
+    yield "progress", words.progress(task)
     yield "ending", words.ending(task)
     yield "retry of", task.retry_of
     yield "retried by", task.retried_by
@@ -56,16 +55,12 @@ def _facts(task: Task) -> Iterator[tuple[str, str]]:
         yield "late report", f"{told}, {words.moment(task.late_report.time)}"
 
 
-def _row(label: str, value: Text | str) -> Text:
-    return Text.assemble((label.ljust(_LABEL_WIDTH), "dim"), value)
-
-
 def _block(label: str, text: str) -> Iterator[Text]:
     lines = clean(text).splitlines()
     for number, line in enumerate(lines[:_MOST_LINES]):
-        yield _row("" if number else label, line)
+        yield row("" if number else label, line)
     if len(lines) > _MOST_LINES:
-        yield _row("", f"and {len(lines) - _MOST_LINES} lines more")
+        yield row("", f"and {len(lines) - _MOST_LINES} lines more")
 
 
 def _command(task: Task) -> str:
@@ -84,12 +79,6 @@ def _retries(policy: RetryPolicy | None, left: int) -> str:
     if policy is None or not policy.max_retries:
         return ""
     return f"{left} of {policy.max_retries} left"
-
-
-def _progress(task: Task) -> str:
-    if task.progress is None:
-        return ""
-    return f"{task.progress.fraction:.0%} {one_line(task.progress.message)}".rstrip()
 
 
 def _moment(instant: datetime | None) -> str:

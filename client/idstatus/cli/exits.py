@@ -6,16 +6,30 @@ from idstatus.errors import IdstatusError, RpcError
 from idstatus.models.enums import Status
 from idstatus.models.task import IdStatus
 
-FAILED = 1
-USAGE = 2
-NOT_FOUND = 3
-UNAVAILABLE = 4
+FAILED, USAGE, NOT_FOUND, UNAVAILABLE, NOT_ALLOWED = 1, 2, 3, 4, 5
+INTERRUPTED = 130
 
-HELP = (
-    "Exit status: 0 done; 1 refused or failed; 2 the command line or a field is wrong; 3 not found;"
-    " 4 no answer from the server, or it has too much to do: try again; 130 interrupted. wait and"
-    " exec --wait also: 10 the task ended in error; 11 it was cancelled; 12 it has not ended yet."
-)
+MEANINGS = {
+    0: "done",
+    FAILED: "refused or failed",
+    USAGE: "the command line, a field or a context is wrong",
+    NOT_FOUND: "not found",
+    UNAVAILABLE: "no answer from the server, or it has too much to do: try again",
+    NOT_ALLOWED: "no or bad credentials, or they do not allow it",
+    INTERRUPTED: "interrupted",
+}
+OF_WAITS = {
+    10: "the task ended in error",
+    11: "it was cancelled",
+    12: "it has not ended yet",
+}
+
+
+def _list(meanings: dict[int, str]) -> str:
+    return "; ".join(f"{status} {meaning}" for status, meaning in meanings.items())
+
+
+HELP = f"Exit status: {_list(MEANINGS)}. wait and exec --wait also: {_list(OF_WAITS)}."
 
 _BY_CODE = {
     grpc.StatusCode.INVALID_ARGUMENT: USAGE,
@@ -23,6 +37,8 @@ _BY_CODE = {
     grpc.StatusCode.UNAVAILABLE: UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: UNAVAILABLE,
     grpc.StatusCode.RESOURCE_EXHAUSTED: UNAVAILABLE,
+    grpc.StatusCode.UNAUTHENTICATED: NOT_ALLOWED,
+    grpc.StatusCode.PERMISSION_DENIED: NOT_ALLOWED,
 }
 
 _BY_STATUS = {Status.SUCCESS: 0, Status.ERROR: 10, Status.CANCELLED: 11}

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from idstatus.cli import parsing
+from idstatus.cli import completion, parsing
+from idstatus.cli.data import Format
 from idstatus.models.enums import Status, TaskView
 from idstatus.models.filter import TaskFilter
 
@@ -16,12 +17,25 @@ def span_option(*names: str, **settings: Any) -> Any:
     return typer.Option(*names, parser=parsing.span, metavar="SPAN", **settings)
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
-Id = Annotated[str, typer.Argument(metavar="ID", help="The task's id.")]
-Ids = Annotated[list[str], typer.Argument(metavar="ID", help="The tasks' ids.")]
-SomeIds = Annotated[
-    list[str] | None, typer.Argument(metavar="ID", help="The tasks' ids; or name a filter.")
+Output = Annotated[
+    Format,
+    typer.Option("--output", "-o", help="For people, or for scripts: JSON lines or YAML."),
 ]
+
+
+def _ids(text: str) -> Any:
+    return typer.Argument(metavar="ID", help=text, autocompletion=completion.task_ids)
+
+
+def _queue(text: str) -> Any:
+    return typer.Option(
+        "--queue", "-q", metavar="NAME", help=text, autocompletion=completion.queues
+    )
+
+
+Id = Annotated[str, _ids("The task's id.")]
+Ids = Annotated[list[str], _ids("The tasks' ids.")]
+SomeIds = Annotated[list[str] | None, _ids("The tasks' ids; or name a filter.")]
 FollowRetries = Annotated[
     bool, typer.Option("--follow-retries", help="Go on with each task's retry, and so on.")
 ]
@@ -31,9 +45,7 @@ View = Annotated[
 
 # -- what to create
 
-Queue = Annotated[
-    str, typer.Option("--queue", "-q", metavar="NAME", help="The queue to put it into.")
-]
+Queue = Annotated[str, _queue("The queue to put it into.")]
 Delay = Annotated[timedelta | None, span_option("--delay", help="Run it this much later.")]
 Timeout = Annotated[
     timedelta | None, span_option("--timeout", help="Longest run allowed; by default 60 s.")
@@ -62,10 +74,7 @@ NewId = Annotated[
 
 # -- which tasks are meant
 
-Queues = Annotated[
-    list[str] | None,
-    typer.Option("--queue", "-q", metavar="NAME", help="Of this queue; or of several."),
-]
+Queues = Annotated[list[str] | None, _queue("Of this queue; or of several.")]
 Statuses = Annotated[
     list[Status] | None,
     typer.Option("--status", "-s", metavar="STATUS", help="In this status; or one of several."),

@@ -11,6 +11,7 @@ from idstatus.errors import DeadlineExceededError, IdstatusError, RpcError
 
 ON_TERMINAL = os.isatty(1)
 # Off a terminal nothing is cut: whoever reads there has all the room that it takes.
+_LABEL_WIDTH = 12
 _WIDTH = None if ON_TERMINAL else 100_000
 
 stdout = Console(width=_WIDTH, highlight=False, markup=False, emoji=False)
@@ -22,6 +23,11 @@ def say(text: Text | str) -> None:
     stdout.print(text, soft_wrap=True)
 
 
+def row(label: str, value: Text | str) -> Text:
+    """Return a line with a label before it."""
+    return Text.assemble((label.ljust(_LABEL_WIDTH), "dim"), value)
+
+
 class Listing:
     """A table with one line for each row: the last column is cut to what the terminal holds."""
 
@@ -30,19 +36,20 @@ class Listing:
         for column in columns[:-1]:
             self._table.add_column(column, no_wrap=True)
         # A column that may wrap gives way before the others; its cells are cut all the same.
-        self._table.add_column(_cut(columns[-1]))
+        self._table.add_column(cut(columns[-1]))
 
     def add(self, *cells: Text | str, last: str) -> None:
         """Add a row."""
-        self._table.add_row(*cells, _cut(last))
+        self._table.add_row(*cells, cut(last))
 
     def show(self) -> None:
         """Print it."""
         stdout.print(self._table)
 
 
-def _cut(text: str) -> Text:
-    return Text(text, no_wrap=True, overflow="ellipsis")
+def cut(text: str, style: str = "") -> Text:
+    """Return a text that is cut where its place ends."""
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
 def note(text: str) -> None:

@@ -3,6 +3,7 @@
 import time
 from datetime import timedelta
 
+from idstatus.cli.progress import shown
 from idstatus.clients import Client
 from idstatus.errors import WaitTimeoutError
 from idstatus.models.task import Task
@@ -20,7 +21,8 @@ def wait_for(
     while True:
         left = None if end is None else max(0.0, end - time.monotonic())
         try:
-            task = client.wait(task_id, timeout=left)
+            with shown(client, task_id):
+                task = client.wait(task_id, timeout=left)
         except WaitTimeoutError as error:
             return error.task
         if not (follow_retries and task.retried_by):

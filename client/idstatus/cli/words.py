@@ -9,6 +9,7 @@ from idstatus.cli.output import one_line
 from idstatus.models.change import Change
 from idstatus.models.enums import ChangeType, Execution, Status
 from idstatus.models.outcome import Failure, Outcome, Stopped, Success
+from idstatus.models.queue import Queue
 from idstatus.models.task import IdStatus, Task
 
 STYLES = {
@@ -21,7 +22,7 @@ STYLES = {
 }
 
 _ID_WIDTH = 36  # a UUID
-_STATE_WIDTH = len("error/bad_exit")
+STATE_WIDTH = len("error/bad_exit")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -34,7 +35,7 @@ def state(task: IdStatus) -> Text:
 def line(task: IdStatus, told: str = "") -> Text:
     """Return a line about a task; `told` stands in for its state."""
     words = Text(told, "dim") if told else state(task)
-    words.pad_right(_STATE_WIDTH - len(words))
+    words.pad_right(STATE_WIDTH - len(words))
     detail = about(task) if isinstance(task, Task) else doubt(task)
     at = Text(moment(task.update_time).split()[-1], "dim")
     line = Text("  ").join((at, words, Text(task.id.ljust(_ID_WIDTH)), Text(detail)))
@@ -77,13 +78,20 @@ def _present(task: Task) -> str:
         case Status.DELAYED if task.run_time:
             return f"due {moment(task.run_time)}"
         case Status.RUNNING if task.progress:
-            return f"{task.progress.fraction:.0%} {one_line(task.progress.message)}".rstrip()
+            return progress(task)
         case Status.RUNNING:
             return f"on {one_line(task.runner)}"
         case Status.ERROR | Status.CANCELLED:
             return one_line(task.message.partition("\n")[0]) or ending(task)
         case _:
             return ""
+
+
+def progress(task: Task) -> str:
+    """Return how far a task's work is, "" if its runner has not told."""
+    if task.progress is None:
+        return ""
+    return f"{task.progress.fraction:.0%} {one_line(task.progress.message)}".rstrip()
 
 
 def ending(failure: Failure | Task) -> str:
@@ -110,6 +118,16 @@ def outcome(reported: Outcome) -> str:
             return f"error/{reported.reason} {ending(reported)}".rstrip()
         case Stopped():
             return "stopped"
+
+
+def settings(queue: Queue) -> str:
+    """Return what is set of a queue, in a few words."""
+    parts = (
+        "paused" if queue.paused else "",
+        f"at most {queue.max_running} running" if queue.max_running else "",
+        f"kept for {span(queue.retention)}" if queue.retention else "",
+    )
+    return ", ".join(filter(None, parts))
 
 
 def moment(instant: datetime) -> str:

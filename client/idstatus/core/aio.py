@@ -57,7 +57,7 @@ class AsyncDriver:
         """Do one thing and return what came of it."""
         if self._closed:
             raise RuntimeError("the client is closed")
-        metadata = tuple(self.endpoint.metadata)
+        metadata = self.endpoint.call_metadata()
         try:
             match effect:
                 case UnaryCall(method, request, timeout):

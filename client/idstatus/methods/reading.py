@@ -9,6 +9,7 @@ from idstatus.core.steps import Item, ItemSteps, Methods, Sleep, Steps, rpc
 from idstatus.errors import UnavailableError, WaitTimeoutError
 from idstatus.models import wire
 from idstatus.models.enums import ListOrder, TaskView
+from idstatus.models.explanation import Explanation
 from idstatus.models.filter import TaskFilter
 from idstatus.models.task import IdStatus, Task
 from idstatus.models.wire import Duration
@@ -63,6 +64,17 @@ class ReadingMethods(Methods):
             lambda stubs: stubs.tasks.BatchGetIdStatuses, request, rpc_timeout
         )
         return [IdStatus.from_message(message) for message in response.id_statuses]
+
+    @operation
+    def explain(self, task_id: str, *, rpc_timeout: Duration | None = None) -> Steps[Explanation]:
+        """Tell why a task does not run yet or ended so, and what may be done next.
+
+        Raises:
+            TaskNotFoundError: There is none.
+        """
+        request = pb.ExplainTaskRequest(id=task_id)
+        response = yield from rpc(lambda stubs: stubs.tasks.ExplainTask, request, rpc_timeout)
+        return Explanation.from_message(response)
 
     @operation
     def wait(

@@ -77,3 +77,24 @@ class LeaseState(enum.StrEnum):
     """The task was cancelled: stop the work and report `Stopped`."""
     LOST = enum.auto()
     """The task expired or ended, is unknown, or the token is not its own: stop the work."""
+
+
+class Obstacle(enum.StrEnum):
+    """What keeps a task from running."""
+
+    NOT_DUE = enum.auto()
+    """Its run time lies ahead."""
+    QUEUE_PAUSED = enum.auto()
+    QUEUE_FULL = enum.auto()
+    """As many tasks of its queue run as may: `Queue.max_running`."""
+    TASKS_AHEAD = enum.auto()
+    """Other tasks of its queue come first."""
+
+
+class NextStep(enum.StrEnum):
+    """What may be done with a task."""
+
+    WAIT = enum.auto()
+    CANCEL = enum.auto()
+    RETRY = enum.auto()
+    DELETE = enum.auto()

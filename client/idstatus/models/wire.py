@@ -1,6 +1,7 @@
 """Enums, instants and spans of time: from protobuf to Python and back."""
 
 import enum
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -39,6 +40,10 @@ class EnumCodec(Generic[E]):
         """Return the member; None for a number that is 0 or newer than this package."""
         return self._by_number.get(number)
 
+    def decode_known(self, numbers: Iterable[int]) -> tuple[E, ...]:
+        """Return the members of a list, without those that are newer than this package."""
+        return tuple(self._by_number[number] for number in numbers if number in self._by_number)
+
     def encode(self, member: E | None) -> Any:
         """Return the number, 0 for None."""
         return 0 if member is None else self._by_member[member]
@@ -49,6 +54,8 @@ REASON = EnumCodec(enums.Reason, task_pb2.Reason)
 EXECUTION = EnumCodec(enums.Execution, task_pb2.Execution)
 TASK_VIEW = EnumCodec(enums.TaskView, task_pb2.TaskView)
 LIST_ORDER = EnumCodec(enums.ListOrder, task_service_pb2.ListOrder)
+OBSTACLE = EnumCodec(enums.Obstacle, task_service_pb2.Obstacle)
+NEXT_STEP = EnumCodec(enums.NextStep, task_service_pb2.NextStep)
 CHANGE_TYPE = EnumCodec(enums.ChangeType, task_service_pb2.TaskChange.Type)
 LEASE_STATE = EnumCodec(enums.LeaseState, runner_service_pb2.LeaseResult.State)
 

@@ -47,8 +47,8 @@ class Runner:
     sent once it is back. A runner runs once.
 
     Args:
-        target: Where the server listens, or a client, whose address, credentials and metadata
-            are used, but not its connection.
+        target: Where the server listens, or a client, whose address, credentials, token and
+            metadata are used, but not its connection.
         handler: What does the work.
         queues: Where to claim from, in order of preference; empty: "default".
         capacity: How many tasks to hold at once, 1 to 1,000.
@@ -125,7 +125,7 @@ class Runner:
         async with self._endpoint.aio_channel(for_streams=True) as channel:
             stub = RunnerServiceStub(channel)
             while workload or not self._stopping.is_set():
-                call = stub.Run(None, metadata=tuple(self._endpoint.metadata))
+                call = stub.Run(None, metadata=self._endpoint.call_metadata())
                 session = Session(call, workload, self._subscription)
                 try:
                     await session.converse()

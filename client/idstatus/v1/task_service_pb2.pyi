@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
+from idstatus.v1 import queue_service_pb2 as _queue_service_pb2
 from idstatus.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
@@ -22,6 +23,70 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Obstacle:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ObstacleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Obstacle.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OBSTACLE_UNSPECIFIED: _Obstacle.ValueType  # 0
+    """Not set. The server never answers with it."""
+    OBSTACLE_NOT_DUE: _Obstacle.ValueType  # 1
+    """Its run time lies ahead."""
+    OBSTACLE_QUEUE_PAUSED: _Obstacle.ValueType  # 2
+    """Its queue is paused."""
+    OBSTACLE_QUEUE_FULL: _Obstacle.ValueType  # 3
+    """As many tasks of its queue run as may: max_running."""
+    OBSTACLE_TASKS_AHEAD: _Obstacle.ValueType  # 4
+    """Other tasks of its queue come first."""
+
+class Obstacle(_Obstacle, metaclass=_ObstacleEnumTypeWrapper):
+    """What keeps a task from running."""
+
+OBSTACLE_UNSPECIFIED: Obstacle.ValueType  # 0
+"""Not set. The server never answers with it."""
+OBSTACLE_NOT_DUE: Obstacle.ValueType  # 1
+"""Its run time lies ahead."""
+OBSTACLE_QUEUE_PAUSED: Obstacle.ValueType  # 2
+"""Its queue is paused."""
+OBSTACLE_QUEUE_FULL: Obstacle.ValueType  # 3
+"""As many tasks of its queue run as may: max_running."""
+OBSTACLE_TASKS_AHEAD: Obstacle.ValueType  # 4
+"""Other tasks of its queue come first."""
+Global___Obstacle: _TypeAlias = Obstacle  # noqa: Y015
+
+class _NextStep:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NextStepEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NextStep.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NEXT_STEP_UNSPECIFIED: _NextStep.ValueType  # 0
+    """Not set. The server never answers with it."""
+    NEXT_STEP_WAIT: _NextStep.ValueType  # 1
+    """It is not terminal: wait for it, with WaitTask or WatchTasks."""
+    NEXT_STEP_CANCEL: _NextStep.ValueType  # 2
+    """Cancel it, with CancelTask."""
+    NEXT_STEP_RETRY: _NextStep.ValueType  # 3
+    """Do its work again, with RetryTask."""
+    NEXT_STEP_DELETE: _NextStep.ValueType  # 4
+    """Delete it, with DeleteTask."""
+
+class NextStep(_NextStep, metaclass=_NextStepEnumTypeWrapper):
+    """What may be done with a task."""
+
+NEXT_STEP_UNSPECIFIED: NextStep.ValueType  # 0
+"""Not set. The server never answers with it."""
+NEXT_STEP_WAIT: NextStep.ValueType  # 1
+"""It is not terminal: wait for it, with WaitTask or WatchTasks."""
+NEXT_STEP_CANCEL: NextStep.ValueType  # 2
+"""Cancel it, with CancelTask."""
+NEXT_STEP_RETRY: NextStep.ValueType  # 3
+"""Do its work again, with RetryTask."""
+NEXT_STEP_DELETE: NextStep.ValueType  # 4
+"""Delete it, with DeleteTask."""
+Global___NextStep: _TypeAlias = NextStep  # noqa: Y015
 
 class _ListOrder:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -372,6 +437,96 @@ class BatchGetIdStatusesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BatchGetIdStatusesResponse: _TypeAlias = BatchGetIdStatusesResponse  # noqa: Y015
+
+@_typing.final
+class ExplainTaskRequest(_message.Message):
+    """Which task to explain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The task's id."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainTaskRequest: _TypeAlias = ExplainTaskRequest  # noqa: Y015
+
+@_typing.final
+class ExplainTaskResponse(_message.Message):
+    """Why a task stands where it stands. The parts are read one after the other: of a
+    task that moves meanwhile, one part may show it before the move and another after.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    OBSTACLES_FIELD_NUMBER: _builtins.int
+    TASKS_AHEAD_FIELD_NUMBER: _builtins.int
+    MORE_TASKS_AHEAD_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
+    MORE_IN_CHAIN_FIELD_NUMBER: _builtins.int
+    NEXT_STEPS_FIELD_NUMBER: _builtins.int
+    tasks_ahead: _builtins.int
+    """How many tasks of its queue are handed out before a QUEUED one, counted to 1,000."""
+    more_tasks_ahead: _builtins.bool
+    """There are more than that."""
+    more_in_chain: _builtins.bool
+    """The chain has earlier tasks than these."""
+    @_builtins.property
+    def task(self) -> _task_pb2.Task:
+        """The task (BASIC view). Its execution tells whether doing the work again,
+        blindly, is safe.
+        """
+
+    @_builtins.property
+    def queue(self) -> _queue_service_pb2.Queue:
+        """The task's queue as it stands."""
+
+    @_builtins.property
+    def obstacles(self) -> _containers.RepeatedScalarFieldContainer[Global___Obstacle.ValueType]:
+        """What keeps a DELAYED or QUEUED task from running. Empty for a QUEUED task: it is
+        the next one, and waits for a runner that claims from its queue.
+        """
+
+    @_builtins.property
+    def chain(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.IdStatus]:
+        """The chain of retries that the task belongs to, from its first task to its last,
+        without those that were deleted. Of a longer one, the last 100.
+        """
+
+    @_builtins.property
+    def next_steps(self) -> _containers.RepeatedScalarFieldContainer[Global___NextStep.ValueType]:
+        """What may be done with the task as it stands."""
+
+    def __init__(
+        self,
+        *,
+        task: _task_pb2.Task | None = ...,
+        queue: _queue_service_pb2.Queue | None = ...,
+        obstacles: _abc.Iterable[Global___Obstacle.ValueType] | None = ...,
+        tasks_ahead: _builtins.int = ...,
+        more_tasks_ahead: _builtins.bool = ...,
+        chain: _abc.Iterable[_task_pb2.IdStatus] | None = ...,
+        more_in_chain: _builtins.bool = ...,
+        next_steps: _abc.Iterable[Global___NextStep.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "more_in_chain", b"more_in_chain", "more_tasks_ahead", b"more_tasks_ahead", "next_steps", b"next_steps", "obstacles", b"obstacles", "queue", b"queue", "task", b"task", "tasks_ahead", b"tasks_ahead"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainTaskResponse: _TypeAlias = ExplainTaskResponse  # noqa: Y015
 
 @_typing.final
 class ListTasksRequest(_message.Message):

@@ -68,6 +68,11 @@ class TaskServiceStub(object):
                 request_serializer=idstatus_dot_v1_dot_task__service__pb2.BatchGetIdStatusesRequest.SerializeToString,
                 response_deserializer=idstatus_dot_v1_dot_task__service__pb2.BatchGetIdStatusesResponse.FromString,
                 _registered_method=True)
+        self.ExplainTask = channel.unary_unary(
+                '/idstatus.v1.TaskService/ExplainTask',
+                request_serializer=idstatus_dot_v1_dot_task__service__pb2.ExplainTaskRequest.SerializeToString,
+                response_deserializer=idstatus_dot_v1_dot_task__service__pb2.ExplainTaskResponse.FromString,
+                _registered_method=True)
         self.ListTasks = channel.unary_unary(
                 '/idstatus.v1.TaskService/ListTasks',
                 request_serializer=idstatus_dot_v1_dot_task__service__pb2.ListTasksRequest.SerializeToString,
@@ -158,6 +163,14 @@ class TaskServiceServicer(object):
         id makes the whole call NOT_FOUND.
 
         Errors: NOT_FOUND TASK_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainTask(self, request, context):
+        """Tells why a task does not run yet, who holds it or how it ended, the retries
+        before and after it, and what may be done next.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -268,6 +281,11 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.BatchGetIdStatuses,
                     request_deserializer=idstatus_dot_v1_dot_task__service__pb2.BatchGetIdStatusesRequest.FromString,
                     response_serializer=idstatus_dot_v1_dot_task__service__pb2.BatchGetIdStatusesResponse.SerializeToString,
+            ),
+            'ExplainTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainTask,
+                    request_deserializer=idstatus_dot_v1_dot_task__service__pb2.ExplainTaskRequest.FromString,
+                    response_serializer=idstatus_dot_v1_dot_task__service__pb2.ExplainTaskResponse.SerializeToString,
             ),
             'ListTasks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTasks,
@@ -449,6 +467,33 @@ class TaskService(object):
             '/idstatus.v1.TaskService/BatchGetIdStatuses',
             idstatus_dot_v1_dot_task__service__pb2.BatchGetIdStatusesRequest.SerializeToString,
             idstatus_dot_v1_dot_task__service__pb2.BatchGetIdStatusesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/idstatus.v1.TaskService/ExplainTask',
+            idstatus_dot_v1_dot_task__service__pb2.ExplainTaskRequest.SerializeToString,
+            idstatus_dot_v1_dot_task__service__pb2.ExplainTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,10 @@ class TaskServiceStub:
 
     Errors: NOT_FOUND TASK_NOT_FOUND.
     """
+    ExplainTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ExplainTaskRequest, _task_service_pb2.ExplainTaskResponse]
+    """Tells why a task does not run yet, who holds it or how it ended, the retries
+    before and after it, and what may be done next.
+    """
     ListTasks: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ListTasksRequest, _task_service_pb2.ListTasksResponse]
     """Lists tasks in the order of their creation, page by page.
 
@@ -158,6 +162,10 @@ class TaskServiceAsyncStub(TaskServiceStub):
     id makes the whole call NOT_FOUND.
 
     Errors: NOT_FOUND TASK_NOT_FOUND.
+    """
+    ExplainTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ExplainTaskRequest, _task_service_pb2.ExplainTaskResponse]  # type: ignore[assignment]
+    """Tells why a task does not run yet, who holds it or how it ended, the retries
+    before and after it, and what may be done next.
     """
     ListTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ListTasksRequest, _task_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """Lists tasks in the order of their creation, page by page.
@@ -276,6 +284,16 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         id makes the whole call NOT_FOUND.
 
         Errors: NOT_FOUND TASK_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainTask(
+        self,
+        request: _task_service_pb2.ExplainTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_service_pb2.ExplainTaskResponse, _abc.Awaitable[_task_service_pb2.ExplainTaskResponse]]:
+        """Tells why a task does not run yet, who holds it or how it ended, the retries
+        before and after it, and what may be done next.
         """
 
     @_abc_1.abstractmethod

@@ -6,6 +6,7 @@ from idstatus_server.errors import TaskNotFoundError
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.cancelling import Cancelling
 from idstatus_server.rpc.dispatch import Context
+from idstatus_server.rpc.explaining import Explaining
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.finding import find, tell
 from idstatus_server.rpc.listing import MAX_ANSWER, Listing
@@ -23,6 +24,7 @@ class TaskService:
         self._clock = rooms.clock
         self.list_tasks = listing.list_tasks
         self.batch_cancel_tasks = Cancelling(rooms.ledger, listing, rooms.limits).batch_cancel_tasks
+        self.explain_task = Explaining(rooms).explain_task
         self.watch_tasks = watching.watch_tasks
         self.wait_task = watching.wait_task
 

@@ -166,6 +166,13 @@ class Reader(Protocol):
         """
         ...
 
+    async def ahead(self, task: Task, limit: int) -> int:
+        """Count the queued tasks that claims hand out before this queued one, at most ``limit``.
+
+        The cost grows with that number, not with what waits behind it or in other queues.
+        """
+        ...
+
     async def find_at(self, revision: int, wanted: Filter, page: Page) -> tuple[list[Task], int]:
         """Return tasks as they stood at a past revision, oldest first, and where it ended.
 

@@ -7,7 +7,7 @@ import typer
 
 from idstatus.cli import exits, options, output, words
 from idstatus.cli.commands.creating import show_created
-from idstatus.cli.json_lines import say_json
+from idstatus.cli.data import Format, say_data
 from idstatus.clients import Client
 from idstatus.errors import FailedPreconditionError, NotFoundError
 from idstatus.methods.producing import CancelResult
@@ -30,7 +30,7 @@ def cancel(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only count what would be cancelled.")
     ] = False,
-    as_json: options.Json = False,
+    how: options.Output = Format.TABLE,
 ) -> None:
     """Cancel tasks, by their ids or all that match a filter; at once, also while they run."""
     client: Client = ctx.obj
@@ -48,14 +48,14 @@ def cancel(
     result = client.cancel_batch(
         ids or (), task_filter=wanted, message=message, validate_only=dry_run
     )
-    _show_cancelled(result, dry_run=dry_run, as_json=as_json)
+    _show_cancelled(result, dry_run=dry_run, how=how)
     for error in result.errors.values():
         raise typer.Exit(exits.of_error(error))
 
 
-def _show_cancelled(result: CancelResult, *, dry_run: bool, as_json: bool) -> None:
-    if as_json:
-        say_json({"count": result.count, "id_statuses": result.id_statuses})
+def _show_cancelled(result: CancelResult, *, dry_run: bool, how: Format) -> None:
+    if how is not Format.TABLE:
+        say_data({"count": result.count, "id_statuses": result.id_statuses}, how)
     elif dry_run:
         output.say(f"would cancel {result.count}")
     else:
@@ -71,25 +71,25 @@ def retry(
     *,
     ids: options.Ids,
     delay: options.Delay = None,
-    as_json: options.Json = False,
+    how: options.Output = Format.TABLE,
 ) -> None:
     """Do the work of ended tasks again, as new tasks; print their ids."""
     client: Client = ctx.obj
 
     def retry_one(task_id: str) -> None:
-        show_created(client.retry(task_id, delay=delay), as_json=as_json)
+        show_created(client.retry(task_id, delay=delay), how=how)
 
     _each(ids, retry_one)
 
 
-def delete(ctx: typer.Context, ids: options.Ids, as_json: options.Json = False) -> None:
+def delete(ctx: typer.Context, ids: options.Ids, how: options.Output = Format.TABLE) -> None:
     """Delete ended tasks. Their ids stay used."""
     client: Client = ctx.obj
 
     def delete_one(task_id: str) -> None:
         client.delete(task_id)
-        if as_json:
-            say_json({"id": task_id, "deleted": True})
+        if how is not Format.TABLE:
+            say_data({"id": task_id, "deleted": True}, how)
         else:
             output.say(f"deleted {task_id}")
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from idstatus.cli import exits, options, output, parsing
+from idstatus.cli.data import Format, say_data
 from idstatus.cli.execution.command_line import CONTENT_TYPE, CommandLine
-from idstatus.cli.json_lines import say_json
 from idstatus.cli.waiting import wait_for
 from idstatus.cli.words import about, story
 from idstatus.clients import Client
@@ -40,7 +40,7 @@ def create(
     retry_delay: options.RetryDelay = None,
     unique_key: options.UniqueKey = "",
     task_id: options.NewId = "",
-    as_json: options.Json = False,
+    how: options.Output = Format.TABLE,
 ) -> None:
     """Create a task and print its id."""
     client: Client = ctx.obj
@@ -56,7 +56,7 @@ def create(
         unique_key=unique_key,
         task_id=task_id,
     )
-    show_created(task, as_json=as_json)
+    show_created(task, how=how)
 
 
 def exec_(
@@ -87,7 +87,7 @@ def exec_(
         typer.Option("--wait", help="Wait for the end; print the output; the exit status tells."),
     ] = False,
     follow_retries: options.FollowRetries = False,
-    as_json: options.Json = False,
+    how: options.Output = Format.TABLE,
 ) -> None:
     """Create a task that executes a command, on a runner with --allow-exec."""
     client: Client = ctx.obj
@@ -105,29 +105,29 @@ def exec_(
         task_id=task_id,
     )
     if not wait:
-        show_created(task, as_json=as_json)
+        show_created(task, how=how)
         return
     if output.ON_TERMINAL:
         output.note(f"task {task.id}")
     task = wait_for(client, task.id, follow_retries=follow_retries)
-    _show_ended(task, as_json=as_json)
+    _show_ended(task, how=how)
     raise typer.Exit(exits.of_task(task))
 
 
-def show_created(task: Task, *, as_json: bool) -> None:
+def show_created(task: Task, *, how: Format) -> None:
     """Print a new task: to people with a word about it, on a pipe only its id."""
-    if as_json:
-        say_json(task)
+    if how is not Format.TABLE:
+        say_data(task, how)
     elif output.ON_TERMINAL:
         output.say(f"{task.id}  {task.status}  {about(task)}")
     else:
         output.say(task.id)
 
 
-def _show_ended(task: Task, *, as_json: bool) -> None:
+def _show_ended(task: Task, *, how: Format) -> None:
     """Print what the command printed, and on stderr how it failed if it did."""
-    if as_json:
-        say_json(task)
+    if how is not Format.TABLE:
+        say_data(task, how)
         return
     sys.stdout.buffer.write(task.result)
     sys.stdout.flush()

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from idstatus.cli import exits, options, output, words
+from idstatus.cli.data import Format, say_data
 from idstatus.cli.details import details
-from idstatus.cli.json_lines import say_json
 from idstatus.cli.waiting import wait_for
 from idstatus.clients import Client
 from idstatus.models.enums import ListOrder, TaskView
@@ -29,7 +29,7 @@ def get(
     payload: Annotated[
         bool, typer.Option("--payload", help="Print its payload, nothing else, byte by byte.")
     ] = False,
-    as_json: options.Json = False,
+    how: options.Output = Format.TABLE,
 ) -> None:
     """Show what became of a task, and all that is known of it."""
     client: Client = ctx.obj
@@ -38,8 +38,8 @@ def get(
         sys.stdout.buffer.write(task.result if result else task.payload)
         return
     task = client.get(task_id, view=view)
-    if as_json:
-        say_json(task)
+    if how is not Format.TABLE:
+        say_data(task, how)
         return
     for line in details(task):
         output.say(line)
@@ -62,7 +62,7 @@ def list_(
         bool, typer.Option("--oldest-first", help="In the order of creation, not against it.")
     ] = False,
     view: options.View = TaskView.BASIC,
-    as_json: options.Json = False,
+    how: options.Output = Format.TABLE,
 ) -> None:
     """List tasks, the newest first."""
     client: Client = ctx.obj
@@ -82,9 +82,9 @@ def list_(
         page_size=min(limit or _LARGEST_PAGE, _LARGEST_PAGE),
     )
     tasks = itertools.islice(found, limit or None)
-    if as_json:
+    if how is not Format.TABLE:
         for task in tasks:
-            say_json(task)
+            say_data(task, how)
         return
     listing = output.Listing("ID", "STATUS", "CHANGED", "QUEUE, AND WHAT HAPPENED")
     for task in tasks:
@@ -102,7 +102,7 @@ def wait(
         options.span_option("--for", help="How long to wait at most; by default for ever."),
     ] = None,
     follow_retries: options.FollowRetries = False,
-    as_json: options.Json = False,
+    how: options.Output = Format.TABLE,
 ) -> None:
     """Wait until tasks have ended; the first that is no success decides the exit status."""
     client: Client = ctx.obj
@@ -111,8 +111,8 @@ def wait(
     for task_id in ids:
         left = None if end is None else timedelta(seconds=max(0.0, end - time.monotonic()))
         task = wait_for(client, task_id, limit=left, follow_retries=follow_retries)
-        if as_json:
-            say_json(task)
+        if how is not Format.TABLE:
+            say_data(task, how)
         else:
             output.say(words.line(task))
         status = status or exits.of_task(task)

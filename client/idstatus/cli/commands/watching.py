@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from idstatus.cli import options, output, words
-from idstatus.cli.json_lines import plain, say_json
+from idstatus.cli.data import Format, plain, say_data
 from idstatus.clients import Client
 from idstatus.models.change import ChangeBatch
 from idstatus.models.enums import TaskView
@@ -31,12 +31,12 @@ def watch(
         str, typer.Option(metavar="TOKEN", help="Go on after the line that had this resume_token.")
     ] = "",
     view: options.View = TaskView.BASIC,
-    as_json: options.Json = False,
+    how: options.Output = Format.TABLE,
 ) -> None:
     """Watch tasks live, nothing missing and nothing twice, also over the server's restarts.
 
     With ids it ends once all of them have ended; with a filter, or for all tasks, it goes on
-    until Ctrl-C. With --json, a line that has a resume_token can be resumed from.
+    until Ctrl-C. With -o json or yaml, what has a resume_token can be resumed from.
     """
     client: Client = ctx.obj
     wanted = options.task_filter(
@@ -58,15 +58,15 @@ def watch(
     )
     with batches:
         for batch in batches:
-            if as_json:
-                for line in _json_lines(batch):
-                    say_json(line)
+            if how is not Format.TABLE:
+                for line in _objects(batch):
+                    say_data(line, how)
             else:
                 for change in batch.changes:
                     output.say(words.change_line(change))
 
 
-def _json_lines(batch: ChangeBatch) -> Iterator[dict[str, Any]]:
+def _objects(batch: ChangeBatch) -> Iterator[dict[str, Any]]:
     """Yield a batch's changes; the last one has the token, for only there it is handled whole."""
     lines = [plain(change) for change in batch.changes] or [{"type": "bookmark"}]
     lines[-1]["resume_token"] = batch.resume_token

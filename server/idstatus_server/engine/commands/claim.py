@@ -81,7 +81,7 @@ class Claim:
             queue = draft.queue(name)
             if queue is None or queue.paused:
                 continue
-            while not queue.max_running or draft.running(name) < queue.max_running:
+            while not queue.full(draft.running(name)):
                 task = draft.next_claimable(name)
                 if task is None:
                     break

@@ -30,6 +30,16 @@ _ALL = "SELECT doc FROM idstatus.tasks WHERE seq > $1 AND seq < $2 ORDER BY seq 
 _CHAIN = """
 SELECT doc FROM idstatus.tasks WHERE (root_id = $4 OR id = $4) AND seq > $1 AND seq < $2
 ORDER BY seq {order} LIMIT $3"""
+# In the order of claims: what has a higher priority, then what came first. Each is one stretch of
+# their index, so what waits behind is not looked at; the order keeps the planner to that index.
+_AHEAD = """
+SELECT count(*) FROM (
+  (SELECT 1 FROM idstatus.tasks WHERE queue = $1 AND status = 2 AND priority > $2
+   ORDER BY priority DESC, queued_revision LIMIT $4)
+  UNION ALL
+  (SELECT 1 FROM idstatus.tasks WHERE queue = $1 AND status = 2 AND priority = $2
+   AND queued_revision < $3 ORDER BY queued_revision LIMIT $4)
+  LIMIT $4) AS before"""
 # The first change after a revision holds, as its "before", the task at that revision.
 _FIRST_CHANGES = """
 SELECT DISTINCT ON (seq) seq, before FROM idstatus.log
@@ -104,6 +114,12 @@ async def find(db: Any, wanted: Filter, page: Page, last: int = _PAST_ALL) -> li
         in_queues=_IN_QUEUES if wanted.queues else "",
     )
     return [read_task(row[0]) for row in await db.fetch(sql, *bounds)]
+
+
+async def ahead(db: Any, task: Task, limit: int) -> int:
+    """Count the queued tasks that come before this one, up to a limit."""
+    place = (task.queue, task.priority, task.queued_revision)
+    return int(await db.fetchval(_AHEAD, *place, limit))
 
 
 async def find_at(db: Any, revision: int, wanted: Filter, page: Page) -> tuple[list[Task], int]:

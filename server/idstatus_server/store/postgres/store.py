@@ -202,6 +202,11 @@ class PostgresStore:
         with translated():
             return await listing.find(self._pool, wanted, page)
 
+    async def ahead(self, task: Task, limit: int) -> int:
+        """Count the queued tasks that come before this one, up to a limit."""
+        with translated():
+            return await listing.ahead(self._pool, task, limit)
+
     async def find_at(self, revision: int, wanted: Filter, page: Page) -> tuple[list[Task], int]:
         """Return tasks as they stood at a past revision, and where to go on."""
         async with self._snapshot() as db:

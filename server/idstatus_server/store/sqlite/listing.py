@@ -34,6 +34,15 @@ SELECT doc FROM tasks WHERE seq > :low AND seq < :high ORDER BY seq {order} LIMI
 _CHAIN = """
 SELECT doc FROM tasks WHERE (root_id = :root OR id = :root) AND seq > :low AND seq < :high
 ORDER BY seq {order} LIMIT :limit"""
+# In the order of claims: what has a higher priority, then what came first. Each is one stretch of
+# their index, so what waits behind is not looked at.
+_AHEAD = """
+SELECT count(*) FROM (
+  SELECT 1 FROM tasks WHERE queue = :queue AND status = 2 AND priority > :priority
+  UNION ALL
+  SELECT 1 FROM tasks WHERE queue = :queue AND status = 2 AND priority = :priority
+    AND queued_revision < :place
+  LIMIT :limit)"""
 # The first change after a revision holds, as its "before", the task at that revision.
 _FIRST_CHANGES = """
 SELECT seq, before, min(revision) FROM log {how}
@@ -98,6 +107,13 @@ def find(db: sqlite3.Connection, wanted: Filter, page: Page, last: int = _PAST_A
         in_queues=_IN_QUEUES if wanted.queues else "",
     )
     return [read_task(doc) for (doc,) in db.execute(sql, bounds)]
+
+
+def ahead(db: sqlite3.Connection, task: Task, limit: int) -> int:
+    """Count the queued tasks that come before this one, up to a limit."""
+    place = {"queue": task.queue, "priority": task.priority, "place": task.queued_revision}
+    (count,) = db.execute(_AHEAD, place | {"limit": limit}).fetchone()
+    return int(count)
 
 
 def find_at(

@@ -201,6 +201,11 @@ class SqliteStore:
         with self._translated():
             return listing.find(self._reader, wanted, page)
 
+    async def ahead(self, task: Task, limit: int) -> int:
+        """Count the queued tasks that come before this one, up to a limit."""
+        with self._translated():
+            return listing.ahead(self._reader, task, limit)
+
     async def find_at(self, revision: int, wanted: Filter, page: Page) -> tuple[list[Task], int]:
         """Return tasks as they stood at a past revision, and where to go on."""
         with self._snapshot():

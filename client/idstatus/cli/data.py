@@ -1,11 +1,14 @@
-"""The models as JSON: for scripts."""
+"""The models as JSON and YAML: for scripts."""
 
 import base64
+import enum
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import yaml
 
 from idstatus.models.outcome import Failure, Stopped, Success
 
@@ -13,19 +16,35 @@ from idstatus.models.outcome import Failure, Stopped, Success
 _OUTCOMES = {Success: "success", Failure: "error", Stopped: "stopped"}
 
 
-def say_json(value: Any) -> None:
-    """Print an object as one line of JSON.
+class Format(enum.StrEnum):
+    """How a command prints what it has found."""
+
+    TABLE = enum.auto()
+    """For people: tables, lines, colours."""
+    JSON = enum.auto()
+    """One object on each line."""
+    YAML = enum.auto()
+    """One document for each object."""
+
+
+def say_data(value: Any, how: Format) -> None:
+    """Print an object as JSON, on one line, or as a YAML document.
 
     The names are those of the Python package. What is unset is left out, times are in RFC 3339,
     spans in seconds. Bytes are text where they are UTF-8; else they are in base64, under their
     name and "_base64".
     """
+    said = plain(value)
+    if how is Format.JSON:
+        text = json.dumps(said) + "\n"
+    else:
+        text = yaml.safe_dump(said, explicit_start=True, sort_keys=False, allow_unicode=True)
     # Flushed, for whoever reads a pipe wants to know now.
-    print(json.dumps(plain(value)), flush=True)  # noqa: T201
+    print(text, end="", flush=True)  # noqa: T201
 
 
 def plain(value: Any) -> Any:
-    """Return a value in the types that JSON has."""
+    """Return a value in the types that JSON and YAML have."""
     match value:
         case datetime():
             said: Any = value.isoformat().replace("+00:00", "Z")
@@ -33,6 +52,8 @@ def plain(value: Any) -> Any:
             said = value.total_seconds()
         case Success() | Failure() | Stopped():
             said = {_OUTCOMES[type(value)]: _object(_fields(value))}
+        case enum.Enum():
+            said = value.value
         case Mapping():
             said = _object(value)
         case tuple() | list():

@@ -1,0 +1,1 @@
+"""The live screen: what the service does now."""
