@@ -104,7 +104,7 @@ func (s *scenario) refuse(ctx context.Context) {
 			return
 		}
 	}
-	log.Fatalf("no ErrorInfo in: %v", err)
+	log.Fatalf("the cancellation of a finished task was answered %v", err)
 }
 
 func (s *scenario) restart(ctx context.Context) {
