@@ -3,13 +3,15 @@
     .venv/bin/python benchmarks/overload.py [WHAT ...] [--seconds 5] [--deadline 2]
 
 WHAT is get, create, mix or batch (creations of 100 tasks each); all of them if none is named. The
-capacity is what 256 callers get done that wait for their answers. Then once, twice and five times
-as many calls a second are offered, whatever the answers. Only those answered in time count.
+capacity is what 256 callers get done that wait for their answers; five times as many callers are
+tried, too. Then once, twice and five times as many calls a second as the capacity are offered,
+whatever the answers. Only those answered in time count.
 """
 
 import argparse
 import itertools
 import statistics
+import time
 from collections.abc import Callable, Sequence
 
 import servers
@@ -58,16 +60,19 @@ KINDS: dict[str, Sequence[Callable[[Wire], Calls]]] = {
 }
 
 
-def capacity(wire: Wire, kinds: Sequence[Calls], seconds: float) -> float:
+def capacity(wire: Wire, kinds: Sequence[Calls], seconds: float, callers: int) -> float:
     """Return how many calls a second are answered to callers that wait, each kind in turn."""
-    needed = []
-    for path, request in kinds:
-        with wire.flood(path, request, CALLERS) as flood:
-            wire.run(WARM_UP)
-            before = flood.done
-            wire.run(seconds)
-            needed.append(seconds / (flood.done - before))
-    return len(kinds) / sum(needed)
+    return len(kinds) / sum(needed(wire, kind, seconds, callers) for kind in kinds)
+
+
+def needed(wire: Wire, kind: Calls, seconds: float, callers: int) -> float:
+    """Return how many seconds each of the calls took that callers got done one after another."""
+    with wire.flood(*kind, callers) as flood:
+        wire.run(WARM_UP)
+        before, start = flood.done, time.perf_counter()
+        wire.run(seconds)
+        wire.until(lambda: flood.done > before)
+        return (time.perf_counter() - start) / (flood.done - before)
 
 
 def percentiles(took: Sequence[float]) -> tuple[str, str]:
@@ -95,8 +100,13 @@ def measure(at: Setting, name: str, deadline: float, flags: Sequence[str]) -> No
     with servers.idstatus(at.store(), at.server_cores, *flags) as server:
         with Wire(server.address, CONNECTIONS) as wire:
             kinds = [prepare(wire) for prepare in KINDS[name]]
-            most = capacity(wire, kinds, at.seconds)
-        tell((f"{name}, {CALLERS} callers", "", f"{most:.0f}", *[""] * 8, memory(server), ""))
+            counts = (CALLERS, TIMES[-1] * CALLERS)
+            loads = [(count, capacity(wire, kinds, at.seconds, count)) for count in counts]
+        most = loads[0][1]
+        for callers, done in loads:
+            share = f"{done / most:.2f}"
+            told = (f"{name}, {callers} callers", "", f"{done:.0f}", share)
+            tell((*told, *[""] * 7, memory(server), ""))
         peak = most
         for times in TIMES:
             load = Load(kinds, times * most, at.seconds, deadline)

@@ -66,8 +66,10 @@ def keys_are_unique(_: History, truth: Truth) -> Breaches:
 def handed_out_in_an_answer(history: History, truth: Truth) -> Breaches:
     """No task is handed out in silence, but by claims whose answers were lost.
 
-    It speaks of the workload's own tasks.
+    It speaks of the workload's own tasks, and of those that were not deleted: an answer leaves out
+    what was deleted before it could tell of it.
     """
+    deleted = {entry.task.id for entry in truth.entries if entry.type == DELETED}
     told = {claim.task.id for _, claim in claims(history)}
     lost = sum(
         operation.request.max_tasks
@@ -77,7 +79,9 @@ def handed_out_in_an_answer(history: History, truth: Truth) -> Breaches:
     silent = [
         entry.task.id
         for entry in truth.entries
-        if entry.hands_out and "request" in entry.task.labels and entry.task.id not in told
+        if entry.hands_out
+        and "request" in entry.task.labels
+        and entry.task.id not in told | deleted
     ]
     if len(silent) > lost:
         yield Violation("Told", f"{silent} were handed out, in at most {lost} lost answers")

@@ -190,14 +190,19 @@ class BodiesApart(Fixtures):
         (done,) = await author.commit((Kind.TRANSITION, task, done), results={task.seq: b"out"})
         again = Task(id="b", queue="q", timeout=1, retry_of="a", root_id="a")
         (copy,) = await author.commit((Kind.TRANSITION, None, again), copies={"b": task})
-        assert await store.bodies([task.seq, copy.seq, 99]) == {
+        bare = Task(id="c", queue="q", timeout=1)
+        (bare,) = await author.commit((Kind.TRANSITION, None, bare))
+        assert await store.bodies([task.seq, copy.seq, bare.seq, 99]) == {
             task.seq: Bodies(b"in", b"out"),
             copy.seq: Bodies(b"in", b""),
+            bare.seq: Bodies(),
         }
-        assert await store.whole_tasks(["a", "b", "c"]) == {
+        assert await store.whole_tasks(["a", "b", "c", "d"]) == {
             "a": (done, Bodies(b"in", b"out")),
             "b": (copy, Bodies(b"in", b"")),
+            "c": (bare, Bodies()),
         }
         await author.delete(done)
-        assert await store.bodies([task.seq]) == {}
-        assert await store.whole_tasks(["a"]) == {}
+        await author.delete(bare)
+        assert await store.bodies([task.seq, bare.seq]) == {}
+        assert await store.whole_tasks(["a", "c"]) == {}

@@ -50,9 +50,14 @@ class Claiming:
         return claimed
 
     async def encode(self, answer: pb.ClaimTasksResponse, tasks: Sequence[Task]) -> None:
-        """Put claims in an answer, with the tasks' payloads."""
+        """Put claims in an answer, with the tasks' payloads.
+
+        A task that was cancelled and deleted since it was claimed is left out: its payload is gone.
+        """
         bodies = await self.store.bodies([task.seq for task in tasks])
         for task in tasks:
+            if task.seq not in bodies:
+                continue
             claim = answer.claims.add(lease_token=task.lease_token)
             encode.task(claim.task, task, encode.FULL, bodies)
             encode.set_time(claim.lease_expire_time, task.lease_expire_time)

@@ -114,8 +114,11 @@ class Listing:
         room, after = MAX_ANSWER, 0
         async with aclosing(bodies_of(found.tasks, self.store, view)) as bodies:
             for task in found.tasks:
+                known = await anext(bodies)
+                if view == encode.FULL and task.seq not in known:
+                    continue  # deleted since it was found
                 message = messages.add()
-                tell(message, task, bodies=await anext(bodies))
+                tell(message, task, bodies=known)
                 room -= message.ByteSize()
                 if room < 0 and after:
                     del messages[-1]

@@ -213,8 +213,9 @@ class RunSession:
         if claimed.tasks:
             response = pb.RunResponse()
             await self._desk.claiming.encode(response.claims, claimed.tasks)
-            self._push(response)
-            await self._hold([task.id for task in claimed.tasks])
+            if response.claims.claims:
+                self._push(response)
+                await self._hold([claim.task.id for claim in response.claims.claims])
         if claimed.emptied:
             await self._wait_for_work(wanted.queues, mark)
 

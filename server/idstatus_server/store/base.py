@@ -156,7 +156,7 @@ class Reader(Protocol):
         ...
 
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
-        """Return payloads and results by ``Task.seq``; tasks with neither are left out."""
+        """Return payload and result of each of the tasks that still exists, by ``Task.seq``."""
         ...
 
     async def find(self, wanted: Filter, page: Page) -> list[Task]:

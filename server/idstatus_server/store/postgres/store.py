@@ -52,10 +52,11 @@ LEFT JOIN idstatus.payloads AS p ON p.seq = t.seq
 LEFT JOIN idstatus.results AS r ON r.seq = t.seq
 WHERE t.id = ANY($1)"""
 _BODIES = """
-SELECT s.seq, coalesce(p.data, ''::bytea), coalesce(r.data, ''::bytea)
-FROM unnest($1::bigint[]) AS s (seq)
-LEFT JOIN idstatus.payloads AS p ON p.seq = s.seq
-LEFT JOIN idstatus.results AS r ON r.seq = s.seq"""
+SELECT t.seq, coalesce(p.data, ''::bytea), coalesce(r.data, ''::bytea)
+FROM idstatus.tasks AS t
+LEFT JOIN idstatus.payloads AS p ON p.seq = t.seq
+LEFT JOIN idstatus.results AS r ON r.seq = t.seq
+WHERE t.seq = ANY($1)"""
 _HEAD = """
 SELECT revision,
   coalesce((SELECT l.time FROM idstatus.log AS l WHERE l.revision = head.revision), 0), compacted
@@ -193,7 +194,7 @@ class PostgresStore:
         return dict(await self._rows(sql, list(ids)))
 
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
-        """Return payloads and results by ``Task.seq``."""
+        """Return payload and result of each of the tasks that still exists, by ``Task.seq``."""
         return await self._bodies.load(seqs)
 
     async def find(self, wanted: Filter, page: Page) -> list[Task]:
@@ -255,7 +256,7 @@ class PostgresStore:
 
     async def _load_bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
         rows = await self._rows(_BODIES, seqs)
-        return {seq: read_bodies(*bodies) for seq, *bodies in rows if any(bodies)}
+        return {seq: read_bodies(*bodies) for seq, *bodies in rows}
 
     async def _load_head(self, asked: Sequence[str]) -> dict[str, Head]:
         ((revision, time, oldest),) = await self._rows(_HEAD)

@@ -37,9 +37,9 @@ def system_clock() -> int:
 
 
 _BODIES = """
-SELECT t.value, coalesce(p.data, x''), coalesce(r.data, x'') FROM json_each(?) AS t
-LEFT JOIN payloads AS p ON p.seq = t.value LEFT JOIN results AS r ON r.seq = t.value
-WHERE p.seq IS NOT NULL OR r.seq IS NOT NULL"""
+SELECT t.seq, coalesce(p.data, x''), coalesce(r.data, x'')
+FROM json_each(?) AS s JOIN tasks AS t ON t.seq = s.value
+LEFT JOIN payloads AS p ON p.seq = t.seq LEFT JOIN results AS r ON r.seq = t.seq"""
 # A unit that the limit would cut is read to its end.
 _LOG = """
 SELECT revision, unit, kind, before, after FROM log WHERE revision > :after AND revision <= (
@@ -171,7 +171,8 @@ class SqliteStore:
         """Return those of the tasks that exist, each with its bodies, by id."""
         tasks = await self.tasks(ids)
         bodies = await self.bodies([task.seq for task in tasks.values()])
-        return {i: (task, bodies.get(task.seq, Bodies())) for i, task in tasks.items()}
+        # What is gone by now was deleted between the two.
+        return {i: (task, bodies[task.seq]) for i, task in tasks.items() if task.seq in bodies}
 
     def _read_task(self, task_id: str) -> Task | None:
         rows = self._read("SELECT doc FROM tasks WHERE id = ?", task_id)
@@ -191,7 +192,7 @@ class SqliteStore:
         }
 
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
-        """Return payloads and results by ``Task.seq``."""
+        """Return payload and result of each of the tasks that still exists, by ``Task.seq``."""
         rows = self._read(_BODIES, json.dumps(seqs))
         return {seq: read_bodies(*bodies) for seq, *bodies in rows}
 
