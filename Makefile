@@ -21,7 +21,7 @@ ON_OLDEST := tests/store/test_postgres.py tests/replicas/test_replicas.py tests/
 # over some of the others'.
 PYTEST := $(BIN)/pytest -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal
 
-.PHONY: help install run test coverage fuzz soak kills check bench bench-full curves overload scaling \
+.PHONY: help install run test coverage fuzz soak kills wheels docs check bench bench-full curves overload scaling \
   reliability generate demo clean
 
 help: ## List the targets.
@@ -66,6 +66,12 @@ kills: install ## So many kill -9 of a server under load on each store, judged: 
 N ?= 1000000
 fuzz: install ## Send N=1000000 hostile requests, and attack the transport in as many rounds.
 	$(BIN)/pytest -s tests/hostile --messages=$(N) $(if $(SEED),--seed=$(SEED))
+
+wheels: $(READY) ## Use the wheel alone on every Python at hand, with lowest and newest versions.
+	$(BIN)/python scripts/wheels.py
+
+docs: $(READY) ## Build the documentation as a site, in build/site.
+	$(BIN)/mkdocs build --strict
 
 check: $(READY) ## Everything that CI checks beside the tests.
 	$(BIN)/ruff format --check .

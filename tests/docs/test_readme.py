@@ -8,22 +8,21 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import blocks
 
 from harness import ServerProcess
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-ADDRESS = "127.0.0.1:50051"
+README = ROOT / "README.md"
 BIN = Path(sys.executable).parent
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
 def lines(start: str) -> list[str]:
     return [
-        line for block in blocks("console") for line in block.splitlines() if line.startswith(start)
+        line
+        for block in blocks(README, "console")
+        for line in block.splitlines()
+        if line.startswith(start)
     ]
 
 
@@ -32,17 +31,6 @@ def run(*command: str, address: str, timeout: float = 30) -> "subprocess.Complet
     return subprocess.run(
         command, capture_output=True, text=True, timeout=timeout, env=environ, check=False
     )
-
-
-def test_the_python_snippets_print_what_they_say(server: ServerProcess) -> None:
-    snippets = blocks("python")
-    assert len(snippets) == 2
-    for snippet in snippets:
-        code = snippet.replace(ADDRESS, server.address)
-        done = run(sys.executable, "-c", code, address=server.address)
-        assert (done.returncode, done.stderr) == (0, "")
-        for promised in re.findall(r"  # (.*)", snippet):
-            assert promised in done.stdout
 
 
 def test_the_grpcurl_lines_work_with_a_stock_client_and_reflection_only(
@@ -79,8 +67,9 @@ def test_the_command_lines_work(server: ServerProcess, line: str) -> None:
 
 
 def test_every_link_and_every_make_target_exists() -> None:
-    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+    readme = README.read_text()
+    for link in re.findall(r"\]\(([^)#:]+)\)", readme):
         assert (ROOT / link).exists(), link
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z-]+)", README):
+    for target in re.findall(r"make ([a-z-]+)", readme):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

@@ -38,14 +38,18 @@ H = TypeVar("H", bound=Handler)
 class Runner:
     """Claims tasks, has their queue's handler do each, and reports what became of them.
 
-        runner = Runner("127.0.0.1:50051", capacity=10)
+    ```python
+    from idstatus import Runner, TaskContext
 
-        @runner.handler("mail")
-        async def send(context: TaskContext) -> dict[str, int]:
-            mail = context.task.payload_json()
-            return {"characters": len(mail["text"])}
+    runner = Runner("127.0.0.1:50051", capacity=10)
 
-        runner.run_forever()
+    @runner.handler("mail")
+    async def send(context: TaskContext) -> dict[str, int]:
+        mail = context.task.payload_json()
+        return {"characters": len(mail["text"])}
+    ```
+
+    Then `runner.run_forever()` is a process of its own, and `await runner.run()` a part of one.
 
     A handler gets a `TaskContext`. It may be an async function, or a blocking one: that runs in
     a thread. What it returns is the task's result; None is an empty one. An exception is

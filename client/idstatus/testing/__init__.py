@@ -1,7 +1,12 @@
 """For the tests of those who use idstatus: a real server inside the test's own process.
 
-    with LocalServer() as server, Client(server.address) as client:
-        ...
+```python
+from idstatus import Client
+from idstatus.testing import LocalServer
+
+with LocalServer() as server, Client(server.address) as client:
+    print(client.create("hello").status.name)  # QUEUED
+```
 
 For pytest there is a fixture: see `idstatus.testing.fixtures`. All of it needs the server:
 `pip install 'idstatus[server]'`.

@@ -2,7 +2,9 @@
 
 It is not loaded by itself. A `conftest.py` beside pytest's configuration asks for it:
 
-    pytest_plugins = ["idstatus.testing.fixtures"]
+```python
+pytest_plugins = ["idstatus.testing.fixtures"]
+```
 """
 
 from collections.abc import Iterator
