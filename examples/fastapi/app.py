@@ -116,7 +116,7 @@ async def events(task_id: str, last_event_id: Annotated[str, Header()] = "") -> 
 @app.exception_handler(UnavailableError)
 async def refuse(_request: Request, error: Exception) -> JSONResponse:
     """Tell what idstatus refuses, in the words of HTTP."""
-    codes = {TaskNotFoundError: 404, TaskFinishedError: 409}
+    codes: dict[type[Exception], int] = {TaskNotFoundError: 404, TaskFinishedError: 409}
     return JSONResponse({"detail": str(error)}, codes.get(type(error), 503))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Self
+from typing import Any, Self
 
 from idstatus_server import config
 from idstatus_server.__main__ import serve
@@ -34,9 +34,10 @@ class LocalServer:
         thread = ThreadPoolExecutor(1, thread_name_prefix="idstatus-server")
         self._running = thread.submit(lambda: asyncio.run(self._serve(listening)))
         thread.shutdown(wait=False)
-        wait((listening, self._running), return_when=FIRST_COMPLETED)
+        either: tuple[Future[Any], ...] = (listening, self._running)
+        wait(either, return_when=FIRST_COMPLETED)
         if not listening.done():
-            self._running.result()
+            self._running.result()  # raises why
         self.address = listening.result()
         return self
 
