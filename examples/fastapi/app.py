@@ -15,23 +15,25 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import ceil
 from typing import Annotated, Any
 
+import grpc
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
 
-from idstatus import (
-    AsyncClient,
-    IdStatus,
-    Runner,
-    TaskContext,
-    TaskFinishedError,
-    TaskNotFoundError,
-    UnavailableError,
-)
+from idstatus import AsyncClient, IdStatus, RpcError, Runner, TaskContext
 
 ADDRESS = os.environ.get("IDSTATUS_ADDRESS", "127.0.0.1:50051")
+HTTP_CODES = {
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.FAILED_PRECONDITION: 409,
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNAVAILABLE: 503,
+}
 client = AsyncClient(ADDRESS)
 runner = Runner(ADDRESS, capacity=10)
 
@@ -111,13 +113,11 @@ async def events(task_id: str, last_event_id: Annotated[str, Header()] = "") -> 
     return StreamingResponse(tell(), media_type="text/event-stream")
 
 
-@app.exception_handler(TaskNotFoundError)
-@app.exception_handler(TaskFinishedError)
-@app.exception_handler(UnavailableError)
-async def refuse(_request: Request, error: Exception) -> JSONResponse:
+@app.exception_handler(RpcError)
+async def refuse(_request: Request, error: RpcError) -> JSONResponse:
     """Tell what idstatus refuses, in the words of HTTP."""
-    codes: dict[type[Exception], int] = {TaskNotFoundError: 404, TaskFinishedError: 409}
-    return JSONResponse({"detail": str(error)}, codes.get(type(error), 503))
+    headers = {"Retry-After": str(ceil(error.retry_after))} if error.retry_after else None
+    return JSONResponse({"detail": str(error)}, HTTP_CODES.get(error.code, 500), headers)
 
 
 def described(status: IdStatus) -> dict[str, str | None]:

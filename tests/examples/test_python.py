@@ -15,6 +15,7 @@ from idstatus import Client, Status
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LETTER = {"to": "ann", "text": "hello"}
+KEY = {"Idempotency-Key": "letter-1"}
 
 
 @pytest.fixture
@@ -52,11 +53,13 @@ def events(http: httpx.Client, path: str, last: str = "") -> tuple[list[str], li
 def test_a_letter_is_sent_and_a_browser_is_told_live(
     http: httpx.Client, shared_server: ServerProcess
 ) -> None:
-    created = http.post("/letters", json=LETTER, headers={"Idempotency-Key": "letter-1"})
-    again = http.post("/letters", json=LETTER, headers={"Idempotency-Key": "letter-1"})
+    created = http.post("/letters", json=LETTER, headers=KEY)
+    again = http.post("/letters", json=LETTER, headers=KEY)
     assert created.status_code == 202
     path = f"/letters/{created.json()['id']}"
     assert again.json()["id"] == created.json()["id"]
+    reused = http.post("/letters", json={**LETTER, "to": "bob"}, headers=KEY)
+    assert (reused.status_code, "REQUEST_ID_REUSED" in reused.text) == (409, True)
     names, ids = events(http, f"{path}/events")
     assert names[-1] == "success"
     assert http.get(path).json()["result"] == {"to": "ann", "characters": 5}
