@@ -21,8 +21,8 @@ ON_OLDEST := tests/store/test_postgres.py tests/replicas/test_replicas.py tests/
 # over some of the others'.
 PYTEST := $(BIN)/pytest -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal
 
-.PHONY: help install run test coverage fuzz soak kills wheels docs check bench bench-full curves overload scaling \
-  reliability generate demo clean
+.PHONY: help install run test coverage fuzz soak kills wheels docs check bench bench-full curves \
+  overload scaling reliability generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -136,7 +136,8 @@ async def serve(
             timers.append(
                 Timers(store, ledger, settings.retention, clock=system_clock, tell=server.tell)
             )
-            await _told_to_stop(listens(bound), ledger, tail)
+            told = listens(bound)
+            await _told_to_stop(told, ledger, tail)
             _log.info("draining")
             await server.drain(settings.grace / SECOND)
         finally:

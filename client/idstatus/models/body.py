@@ -46,7 +46,7 @@ def _as_json(body: Body) -> str:
 
 
 def _fields(value: Any) -> Any:
-    """Return the fields of a dataclass; all else that json does not know is refused as it does."""
+    """Return the fields of a dataclass; whatever else json does not know is refused."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     raise TypeError(f"there is no JSON for a {type(value).__name__}: {value!r}")
