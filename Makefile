@@ -24,8 +24,8 @@ PYTEST := $(BIN)/pytest -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal
 GRPCURL_VERSION := v1.9.4
 GRPCURL := .venv/.grpcurl-$(GRPCURL_VERSION)
 
-.PHONY: help install grpcurl run test coverage fuzz soak kills check bench bench-full curves overload scaling \
-  reliability pictures generate demo clean
+.PHONY: help install grpcurl run test coverage fuzz soak kills wheels docs check bench bench-full curves \
+  overload scaling reliability pictures generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,6 +77,12 @@ kills: install ## So many kill -9 of a server under load on each store, judged: 
 N ?= 1000000
 fuzz: install ## Send N=1000000 hostile requests, and attack the transport in as many rounds.
 	$(BIN)/pytest -s tests/hostile --messages=$(N) $(if $(SEED),--seed=$(SEED))
+
+wheels: $(READY) ## Use the wheel alone on every Python at hand, with lowest and newest versions.
+	$(BIN)/python scripts/wheels.py
+
+docs: $(READY) ## Build the documentation as a site, in build/site.
+	$(BIN)/mkdocs build --strict
 
 check: $(READY) ## Everything that CI checks beside the tests.
 	$(BIN)/ruff format --check .

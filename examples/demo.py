@@ -4,7 +4,6 @@
 watch tells of it is shown live. It ends by itself with a summary, and with exit status 1 if
 anything is not as it should be.
 """
-# ruff: noqa: INP001  # a script
 
 import subprocess
 import sys

@@ -44,6 +44,7 @@ from idstatus.errors import (
     WatcherTooSlowError,
 )
 from idstatus.methods.producing import CancelResult
+from idstatus.models.body import Body
 from idstatus.models.change import Change, ChangeBatch
 from idstatus.models.enums import (
     ChangeType,
@@ -72,6 +73,7 @@ __all__ = [
     "AlreadyExistsError",
     "AsyncClient",
     "AsyncStream",
+    "Body",
     "CancelResult",
     "Change",
     "ChangeBatch",

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
@@ -68,21 +68,40 @@ def announce(settings: config.Config, bound: Sequence[str]) -> None:
 
 
 async def _serve_and_leave(settings: config.Config, parent: Parent | None) -> None:
-    """Serve, and end the process while its connections are still open.
+    """Serve until SIGTERM or SIGINT, and end the process while its connections are still open.
+
+    A worker ends, too, when its parent is gone.
 
     gRPC, told to stop, ends with a bare CANCELLED what reaches it meanwhile. A closed
     connection is UNAVAILABLE to its client, as it should be.
     """
-    _kept = await serve(settings, parent)  # to drop the server would be to stop it
+
+    def listens(bound: Sequence[str]) -> asyncio.Future[None]:
+        _collect_rarely()
+        told = _hear_signals()
+        if parent:
+            parent.watch(told)
+        else:
+            announce(settings, bound)
+        return told
+
+    # To drop the server would be to stop it.
+    _kept = await serve(settings, listens, shared=parent is not None)
     logging.shutdown()
     sys.stdout.flush()
     os._exit(os.EX_OK)
 
 
-async def serve(settings: config.Config, parent: Parent | None = None) -> RpcServer:
-    """Serve until SIGTERM or SIGINT, then drain; return the server, which refuses calls.
+async def serve(
+    settings: config.Config,
+    listens: Callable[[Sequence[str]], asyncio.Future[None]],
+    *,
+    shared: bool = False,
+) -> RpcServer:
+    """Serve until told to stop, then drain; return the server, which refuses calls.
 
-    A worker drains, too, when its parent is gone.
+    ``listens`` is called with the addresses once the server listens, and returns what, when it
+    is done, tells the server to stop. With ``shared`` its ports are those of other processes, too.
 
     Raises:
         StartError: the store or an address is not to be had.
@@ -111,18 +130,13 @@ async def serve(settings: config.Config, parent: Parent | None = None) -> RpcSer
                 max_age=settings.max_stream_age / SECOND,
             ),
         )
-        server = RpcServer(rooms, settings.max_message_bytes, shared=parent is not None)
+        server = RpcServer(rooms, settings.max_message_bytes, shared=shared)
         try:
             bound = await server.start(settings.listen)
-            _collect_rarely()
             timers.append(
                 Timers(store, ledger, settings.retention, clock=system_clock, tell=server.tell)
             )
-            told = _hear_signals()
-            if parent:
-                parent.watch(told)
-            else:
-                announce(settings, bound)
+            told = listens(bound)
             await _told_to_stop(told, ledger, tail)
             _log.info("draining")
             await server.drain(settings.grace / SECOND)

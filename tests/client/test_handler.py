@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,13 +16,14 @@ def context() -> TaskContext:
         status=task_pb2.STATUS_RUNNING,
         execution=task_pb2.EXECUTION_MAY_BE_RUNNING,
         update_time=Timestamp(),
+        queue="q",
         payload=b"work",
     )
     return TaskContext(Task.from_message(message), on_progress=lambda: None)
 
 
 async def outcome_of(handler: Handler, context: TaskContext) -> Outcome:
-    work = Work(handler, threads=1)
+    work = Work({"q": handler}, threads=1)
     try:
         return await work.do(context)
     finally:
@@ -55,13 +56,32 @@ async def test_an_object_with_an_async_call_is_an_async_handler(context: TaskCon
     assert await outcome_of(Shouter(), context) == Success(result=b"WORK")
 
 
-async def test_any_other_result_is_a_failure(context: TaskContext) -> None:
-    def number(_context: TaskContext) -> Any:
-        return 42
+@dataclass
+class Part:
+    name: str
+    sizes: tuple[float, ...]
 
-    assert await outcome_of(number, context) == Failure(
-        message="TypeError: a handler returns bytes, str or None, not int"
-    )
+
+async def test_any_other_result_is_sent_as_json(context: TaskContext) -> None:
+    for result, expected in (
+        ({"parts": [Part("é", (1, 0.5))]}, '{"parts":[{"name":"é","sizes":[1,0.5]}]}'),
+        (Part("a", ()), '{"name":"a","sizes":[]}'),
+        ([], "[]"),
+        (42, "42"),
+        (False, "false"),
+    ):
+        assert await outcome_of(lambda _, r=result: r, context) == Success(result=expected.encode())
+
+
+async def test_a_result_that_json_has_not_is_a_failure(context: TaskContext) -> None:
+    for result, expected in (
+        ({1, 2}, "TypeError: there is no JSON for a set: {1, 2}"),
+        ({"class": Part}, "TypeError: there is no JSON for a type: "),
+        ([float("nan")], "ValueError: "),
+    ):
+        failure = await outcome_of(lambda _, r=result: r, context)
+        assert isinstance(failure, Failure)
+        assert failure.message.startswith(expected)
 
 
 async def test_an_exception_is_a_bad_exit(context: TaskContext) -> None:

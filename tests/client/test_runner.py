@@ -3,12 +3,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import pytest
+from running import runner_of, running
 
 import idstatus
 from harness import ServerProcess
@@ -17,21 +16,9 @@ from idstatus import (
     Execution,
     NewTask,
     Reason,
-    Runner,
     Status,
     TaskContext,
 )
-
-
-@asynccontextmanager
-async def running(runner: Runner) -> AsyncIterator[asyncio.Task[None]]:
-    """Run a runner beside the test, and drain it at the end."""
-    run = asyncio.create_task(runner.run())
-    try:
-        yield run
-    finally:
-        runner.stop()
-        await asyncio.wait_for(run, 20)
 
 
 async def restart(server: ServerProcess) -> None:
@@ -54,7 +41,7 @@ async def test_a_runner_does_what_is_queued(
 ) -> None:
     new_tasks = [NewTask(payload=f"task {number}", queue=queue) for number in range(50)]
     tasks = await client.create_batch(new_tasks)
-    async with running(Runner(client, handler, queues=[queue], capacity=8, name="r1")):
+    async with running(runner_of(client, handler, queue, capacity=8, name="r1")):
         done = [await client.wait(task.id, timeout=20) for task in tasks]
     assert [task.result for task in done] == [f"TASK {number}".encode() for number in range(50)]
     assert {(task.status, task.execution, task.runner) for task in done} == {
@@ -69,7 +56,7 @@ async def test_a_failure_is_reported_with_all_that_is_known(
         raise idstatus.TaskError("segfault", reason=Reason.KILLED, exit_code=139, signal=11)
 
     task = await client.create(queue=queue)
-    async with running(Runner(shared_server.address, crash, queues=[queue])):
+    async with running(runner_of(shared_server.address, crash, queue)):
         failed = await client.wait(task.id, timeout=10)
     assert (failed.status, failed.reason, failed.message) == (
         Status.ERROR,
@@ -81,12 +68,12 @@ async def test_a_failure_is_reported_with_all_that_is_known(
 
 async def test_what_a_handler_must_not_return_is_an_error(client: AsyncClient, queue: str) -> None:
     def answer(context: TaskContext) -> Any:
-        return 42 if context.task.payload == b"number" else bytes(256 * 1024 + 1)
+        return {42} if context.task.payload == b"set" else bytes(256 * 1024 + 1)
 
-    wrong = await client.create("number", queue=queue)
+    wrong = await client.create("set", queue=queue)
     large = await client.create("large", queue=queue)
-    async with running(Runner(client, answer, queues=[queue])):
-        assert "not int" in (await client.wait(wrong.id, timeout=10)).message
+    async with running(runner_of(client, answer, queue)):
+        assert "no JSON for a set" in (await client.wait(wrong.id, timeout=10)).message
         assert "262144 bytes" in (await client.wait(large.id, timeout=10)).message
 
 
@@ -101,7 +88,7 @@ async def test_a_cancellation_reaches_the_handler_at_once(client: AsyncClient, q
             ended.set()
 
     task = await client.create(queue=queue)
-    async with running(Runner(client, hang, queues=[queue])):
+    async with running(runner_of(client, hang, queue)):
         await asyncio.wait_for(started.wait(), 10)
         cancelled = await client.cancel(task.id)
         await asyncio.wait_for(ended.wait(), 5)
@@ -122,7 +109,7 @@ async def test_a_task_that_is_out_of_time_stops_its_handler(
         stopped.set()
 
     task = await client.create(queue=queue, timeout=1)
-    async with running(Runner(client, hang, queues=[queue])):
+    async with running(runner_of(client, hang, queue)):
         expired = await client.wait(task.id, timeout=10)
         assert await asyncio.to_thread(stopped.wait, 10)
     assert (expired.status, expired.reason) == (Status.ERROR, Reason.TIMEOUT)
@@ -140,7 +127,7 @@ async def test_leases_are_kept_for_as_long_as_the_work_takes_and_progress_is_tol
 
     task = await client.create(queue=queue)
     async with (
-        running(Runner(client, work, queues=[queue], lease_duration=1)),
+        running(runner_of(client, work, queue, lease_duration=1)),
         client.watch([task.id]) as changes,
     ):
         leases: set[datetime | None] = set()
@@ -170,7 +157,7 @@ async def test_work_goes_on_while_the_server_is_away_and_is_reported_once_it_is_
 
     dead = await own_client.create("before")  # ends while the server is away
     alive = await own_client.create("after")  # ends after it is back
-    async with running(Runner(own_client, work, capacity=2)):
+    async with running(runner_of(own_client, work, capacity=2)):
         for event in started.values():
             await asyncio.wait_for(event.wait(), 10)
         await asyncio.to_thread(getattr(server, ending))
@@ -195,7 +182,7 @@ async def test_a_cancellation_reaches_the_handler_after_a_restart_of_the_server(
             ended.set()
 
     task = await own_client.create()
-    async with running(Runner(own_client, hang)):
+    async with running(runner_of(own_client, hang)):
         await asyncio.wait_for(started.wait(), 10)
         await restart(server)
         await own_client.cancel(task.id)
@@ -216,7 +203,7 @@ async def test_no_report_is_lost_while_the_server_is_killed_again_and_again(
 
     new_tasks = [NewTask(queue=queue) for _ in range(300)]
     tasks = [task.id for task in await own_client.create_batch(new_tasks)]
-    async with running(Runner(own_client, work, queues=[queue], capacity=4, lease_duration=1)):
+    async with running(runner_of(own_client, work, queue, capacity=4, lease_duration=1)):
         for event in reached.values():
             await asyncio.wait_for(event.wait(), 20)
             await restart(server)
@@ -244,7 +231,7 @@ async def test_a_drain_lets_the_handlers_end_and_claims_nothing_more(
         return "done"
 
     first, second = await client.create(queue=queue), await client.create(queue=queue)
-    runner = Runner(client, work, queues=[queue], capacity=1)
+    runner = runner_of(client, work, queue, capacity=1)
     run = asyncio.create_task(runner.run())
     await asyncio.wait_for(started.wait(), 10)
     runner.stop()
@@ -270,7 +257,7 @@ async def test_handlers_that_outlast_the_grace_are_reported_as_killed(
         assert context.cancelled.wait(20)
 
     task = await client.create(queue=queue)
-    runner = Runner(client, hang_blocking if blocking else hang, queues=[queue], drain_grace=0)
+    runner = runner_of(client, hang_blocking if blocking else hang, queue, drain_grace=0)
     run = asyncio.create_task(runner.run())
     await asyncio.wait_for(started.wait(), 10)
     runner.stop()
@@ -284,12 +271,15 @@ SCRIPT = """
 import sys, time
 from idstatus import Runner
 
+runner = Runner(sys.argv[1])
+
+@runner.handler(sys.argv[2])
 def work(context):
     print("started", flush=True)
     time.sleep(0.3)
     return "done"
 
-Runner(sys.argv[1], work, queues=[sys.argv[2]]).run_forever()
+runner.run_forever()
 print("drained", flush=True)
 """
 
@@ -312,11 +302,11 @@ async def test_a_runner_process_drains_on_a_signal(
 
 async def test_what_the_server_refuses_for_good_is_raised(client: AsyncClient) -> None:
     with pytest.raises(idstatus.InvalidFieldError):
-        await Runner(client, shout, queues=["No Such Name"]).run()
+        await runner_of(client, shout, "No Such Name").run()
 
 
 async def test_a_runner_without_a_server_can_be_stopped() -> None:
-    runner = Runner("127.0.0.1:1", shout)
+    runner = runner_of("127.0.0.1:1", shout)
     run = asyncio.create_task(runner.run())
     await asyncio.sleep(0)
     runner.stop()
@@ -337,7 +327,7 @@ async def test_only_as_many_tasks_are_held_as_there_is_capacity_for(
         await release.wait()
 
     await client.create_batch([NewTask(queue=queue) for _ in range(5)])
-    async with running(Runner(client, work, queues=[queue], capacity=2)):
+    async with running(runner_of(client, work, queue, capacity=2)):
         await asyncio.wait_for(full.wait(), 10)
         assert (await client.queue(queue)).counts.running == 2
         release.set()

@@ -119,7 +119,7 @@ def accepted(task_id: str) -> FinishResult:
 
 
 def task(task_id: str) -> task_pb2.Task:
-    message = task_pb2.Task()
+    message = task_pb2.Task(queue="q")
     message.MergeFromString(status(task_id).SerializeToString())
     return message
 
@@ -145,7 +145,7 @@ async def workload_of() -> AsyncIterator[Callable[[Handler], Workload]]:
     made: list[Workload] = []
 
     def make(handler: Handler) -> Workload:
-        made.append(Workload(Work(handler, threads=3)))
+        made.append(Workload(Work({"q": handler}, threads=3)))
         return made[-1]
 
     yield make

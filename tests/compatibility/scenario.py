@@ -4,26 +4,27 @@ Started with a server's address; which version of the package plays it, PYTHONPA
 with status 0, and the package's place on standard output, if all came as it must.
 """
 
-import asyncio
 import sys
 from pathlib import Path
+from queue import SimpleQueue
+
+import grpc
 
 import idstatus
 from idstatus import (
-    AsyncClient,
     Client,
     Execution,
     Lease,
     ListOrder,
     Progress,
     Report,
-    Runner,
     Status,
     Success,
-    TaskContext,
     TaskFilter,
     TaskFinishedError,
 )
+from idstatus.v1 import runner_service_pb2 as pb
+from idstatus.v1.runner_service_pb2_grpc import RunnerServiceStub
 
 QUEUE = "by-hand"
 PATIENCE = 30.0
@@ -75,22 +76,26 @@ def read_and_tidy(client: Client, done: str, off: str) -> None:
     assert client.queue(QUEUE).counts.cancelled == 2
 
 
-async def run_one(address: str) -> None:
-    """Have a runner do a task, over the stream."""
-
-    async def shout(context: TaskContext) -> bytes:
-        return context.task.payload.upper()
-
-    async with AsyncClient(address) as client:
-        running = asyncio.create_task(Runner(address, queues=["shouts"], handler=shout).run())
-        task = await client.create(queue="shouts", payload=b"hello")
-        assert (await client.wait(task.id, timeout=PATIENCE)).result == b"HELLO"
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+def run_one(client: Client, address: str) -> None:
+    """Do a task over the stream, with the stubs: the runner's own face may still change."""
+    task = client.create(queue="shouts", payload=b"hello")
+    requests: SimpleQueue[pb.RunRequest | None] = SimpleQueue()
+    with grpc.insecure_channel(address) as channel:
+        answers = RunnerServiceStub(channel).Run(iter(requests.get, None))
+        requests.put(pb.RunRequest(subscription=pb.Subscription(queues=["shouts"], capacity=1)))
+        assert next(answers).subscription.capacity == 1
+        (claim,) = next(answers).claims.claims
+        report = pb.Report(id=claim.task.id, lease_token=claim.lease_token)
+        report.success.result = claim.task.payload.upper()
+        requests.put(pb.RunRequest(tag=1, finish=pb.FinishTasksRequest(reports=[report])))
+        (result,) = next(answers).finish.results
+        assert result.id_status.id == task.id
+        requests.put(None)
+    assert client.wait(task.id, timeout=PATIENCE).result == b"HELLO"
 
 
 if __name__ == "__main__":
     with Client(sys.argv[1]) as producer:
         play(producer)
-    asyncio.run(run_one(sys.argv[1]))
+        run_one(producer, sys.argv[1])
     sys.stdout.write(f"{Path(idstatus.__file__).parent}")

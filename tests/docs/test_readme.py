@@ -36,17 +36,6 @@ def run(*command: str, address: str, timeout: float = 30) -> "subprocess.Complet
     )
 
 
-def test_the_python_snippets_print_what_they_say(server: ServerProcess) -> None:
-    snippets = blocks(README, "python")
-    assert len(snippets) == 2
-    for snippet in snippets:
-        code = snippet.replace(ADDRESS, server.address)
-        done = run(sys.executable, "-c", code, address=server.address)
-        assert (done.returncode, done.stderr) == (0, "")
-        for promised in re.findall(r"  # (.*)", snippet):
-            assert promised in done.stdout
-
-
 def with_grpcurl(line: str, address: str) -> str:
     return grpcurl.printed(line.replace(ADDRESS, address))
 

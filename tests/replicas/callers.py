@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 
 from faults.rules import made_otherwise, run_twice
+from running import runner_of
 from watch.truth import Truth
 
 from idstatus import (
     AsyncClient,
     FailedPreconditionError,
     IdStatus,
-    Runner,
     Success,
     Task,
     TaskContext,
@@ -42,7 +42,7 @@ class Callers:
         self._tasks: list[Task] = []
         self._random = random.Random(1)
         self._enough = asyncio.Event()
-        self._runners = [Runner(at, self._handle, queues=[RUNS], capacity=4) for at in clients]
+        self._runners = [runner_of(at, self._handle, RUNS, capacity=4) for at in clients]
         kinds = (self._create, self._read, self._cancel, self._claim, self._wait)
         self._working = [
             asyncio.create_task(work)

@@ -6,6 +6,7 @@ import signal
 from contextlib import aclosing, suppress
 
 import pytest
+from running import runner_of
 
 from harness import ServerProcess
 from idstatus import (
@@ -13,7 +14,6 @@ from idstatus import (
     Change,
     Reason,
     RpcError,
-    Runner,
     Status,
     TaskContext,
     TaskFilter,
@@ -48,7 +48,7 @@ async def test_a_cancellation_at_one_reaches_the_runner_at_another(
         finally:
             stopped.set()
 
-    runner = Runner(replicas[0].address, handler, queues=[queue])
+    runner = runner_of(replicas[0].address, handler, queue)
     running = asyncio.create_task(runner.run())
     task = await clients[1].create(queue=queue, timeout=300)
     async with aclosing(clients[2].watch([task.id])) as watch:
@@ -149,7 +149,7 @@ async def test_nothing_is_lost_torn_or_run_twice_while_servers_are_killed(
         started.append(context.task.id)
 
     runners = [
-        Runner(server.address, handler, queues=[queue], capacity=20, lease_duration=2)
+        runner_of(server.address, handler, queue, capacity=20, lease_duration=2)
         for server in replicas
     ]
     hoppers = [Hopper(clients, queue) for _ in range(4)]

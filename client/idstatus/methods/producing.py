@@ -10,6 +10,7 @@ from idstatus.decoding import from_status
 from idstatus.errors import RpcError
 from idstatus.ids import new_id
 from idstatus.models import wire
+from idstatus.models.body import Body
 from idstatus.models.filter import TaskFilter
 from idstatus.models.new_task import NewTask
 from idstatus.models.task import IdStatus, RetryPolicy, Task
@@ -39,7 +40,7 @@ class ProducingMethods(Methods):
     @operation
     def create(
         self,
-        payload: bytes | str = b"",
+        payload: Body = b"",
         *,
         queue: str = "",
         content_type: str = "",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from idstatus.models import wire
+from idstatus.models.body import JSON, Body, encode_body, is_json
 from idstatus.models.task import RetryPolicy
 from idstatus.models.wire import Duration
 from idstatus.v1 import task_service_pb2
@@ -14,12 +15,12 @@ from idstatus.v1 import task_service_pb2
 class NewTask:
     """A task to create, as one of a batch."""
 
-    payload: bytes | str = b""
-    """The work itself, at most 256 KiB; a string is sent as UTF-8."""
+    payload: Body = b""
+    """The work itself."""
     queue: str = ""
     """[a-z0-9._-]{1,64}; empty: "default"."""
     content_type: str = ""
-    """The media type of the payload."""
+    """The media type of the payload; empty: "application/json" if it is sent as JSON."""
     priority: int = 0
     """0 to 9; a higher one is claimed first."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -41,15 +42,16 @@ class NewTask:
         """Write it for the wire.
 
         Raises:
-            ValueError: Both delay and run_time are given, or run_time has no time zone.
+            TypeError: The payload is of a kind that JSON has not.
+            ValueError: The payload has a value that JSON has not; both delay and run_time are
+                given; or run_time has no time zone.
         """
         if self.delay is not None and self.run_time is not None:
             raise ValueError("give delay or run_time, not both")
-        payload = self.payload
         return task_service_pb2.CreateTaskRequest(
             queue=self.queue,
-            payload=payload.encode() if isinstance(payload, str) else payload,
-            content_type=self.content_type,
+            payload=encode_body(self.payload),
+            content_type=self.content_type or (JSON if is_json(self.payload) else ""),
             priority=self.priority,
             labels=self.labels,
             unique_key=self.unique_key,

@@ -4,10 +4,11 @@ What the server left unset is None for a message, an enum or an optional number,
 for a string, for bytes and for a collection.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from idstatus.models import wire
 from idstatus.models.enums import Execution, Reason, Status
@@ -170,6 +171,22 @@ class Task(IdStatus):
     """Its place in the chain, 0 for the first task."""
     late_report: LateReport | None = None
     transitions: tuple[Transition, ...] = ()
+
+    def payload_json(self) -> Any:
+        """Return what the payload holds as JSON, whatever its media type says.
+
+        Raises:
+            ValueError: It is empty, as in every view but FULL, or not JSON.
+        """
+        return json.loads(self.payload)
+
+    def result_json(self) -> Any:
+        """Return what the result holds as JSON.
+
+        Raises:
+            ValueError: It is empty, as in every view but FULL, or not JSON.
+        """
+        return json.loads(self.result)
 
     @classmethod
     def from_message(cls, message: task_pb2.Task) -> "Task":  # type: ignore[override]  # a Task is read off a Task

@@ -5,8 +5,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 import grpc
 
@@ -31,12 +32,27 @@ _LAST_WORDS = 5.0
 # A fault in the server must not end the tasks under way.
 _BEARABLE = RESUMABLE | {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
 
+H = TypeVar("H", bound=Handler)
+
 
 class Runner:
-    """Claims tasks, has a handler do each, and reports what became of them.
+    """Claims tasks, has their queue's handler do each, and reports what became of them.
 
-    The handler gets a `TaskContext`. It may be an async function, or a blocking one: that runs
-    in a thread. What it returns (bytes, str or None) is the task's result; an exception is
+    ```python
+    from idstatus import Runner, TaskContext
+
+    runner = Runner("127.0.0.1:50051", capacity=10)
+
+    @runner.handler("mail")
+    async def send(context: TaskContext) -> dict[str, int]:
+        mail = context.task.payload_json()
+        return {"characters": len(mail["text"])}
+    ```
+
+    Then `runner.run_forever()` is a process of its own, and `await runner.run()` a part of one.
+
+    A handler gets a `TaskContext`. It may be an async function, or a blocking one: that runs in
+    a thread. What it returns is the task's result; None is an empty one. An exception is
     reported as bad_exit, a `TaskError` as what it says.
 
     When a task is cancelled or expires, an async handler is cancelled at once, and a blocking
@@ -49,9 +65,7 @@ class Runner:
     Args:
         target: Where the server listens, or a client, whose address, credentials, token and
             metadata are used, but not its connection.
-        handler: What does the work.
-        queues: Where to claim from, in order of preference; empty: "default".
-        capacity: How many tasks to hold at once, 1 to 1,000.
+        capacity: How many tasks to hold at once, of all queues together, 1 to 1,000.
         name: The runner's name, for people; by default the host's name and the process id.
         lease_duration: How long a task stays the runner's without a word from it, 1 s to 1 h.
             Leases are extended after a third of it.
@@ -63,25 +77,48 @@ class Runner:
     def __init__(
         self,
         target: str | AsyncClient | Client,
-        handler: Handler,
         *,
-        queues: Sequence[str] = (),
         capacity: int = 1,
         name: str | None = None,
         lease_duration: Duration = 30.0,
         drain_grace: Duration = 30.0,
     ) -> None:
         self._endpoint = Endpoint(target) if isinstance(target, str) else target.endpoint
-        self._handler = handler
+        self._handlers: dict[str, Handler] = {}
         self._subscription = pb.Subscription(
-            queues=queues,
             capacity=capacity,
             lease_duration=encode_duration(lease_duration),
             runner=name or f"{socket.gethostname()}-{os.getpid()}",
         )
         self._lease_duration = seconds(lease_duration)
         self._drain_grace = seconds(drain_grace)
+        self._has_begun = False
         self._stopping = asyncio.Event()
+
+    def handler(self, *queues: str) -> Callable[[H], H]:
+        """Decorate the function that does the tasks of these queues; none: of "default".
+
+        Queues are claimed from in the order in which they were given a handler: as long as the
+        first one has tasks, the others wait.
+
+        Raises:
+            TypeError: Something else than a queue's name is given, such as the function itself.
+            ValueError: One of the queues has a handler already.
+            RuntimeError: The runner runs already, or has run.
+        """
+        if not all(isinstance(queue, str) for queue in queues):
+            raise TypeError('name the queues: @runner.handler("mail")')
+        if self._has_begun:
+            raise RuntimeError("a runner that has begun takes no more handlers")
+
+        def add(handler: H) -> H:
+            for queue in queues or ("default",):
+                if queue in self._handlers:
+                    raise ValueError(f"queue {queue!r} has a handler already")
+                self._handlers[queue] = handler
+            return handler
+
+        return add
 
     def stop(self) -> None:
         """Drain: claim nothing more, let the handlers end, report, and return from `run`.
@@ -101,8 +138,15 @@ class Runner:
 
         Raises:
             RpcError: The server refuses the runner, for example its credentials or a queue's name.
+            RuntimeError: The runner has no handler, or has run before.
         """
-        workload = Workload(Work(self._handler, self._subscription.capacity))
+        if self._has_begun:
+            raise RuntimeError("a runner runs once: make another one")
+        if not self._handlers:
+            raise RuntimeError("the runner has no handler: see Runner.handler")
+        self._has_begun = True
+        self._subscription.queues.extend(self._handlers)
+        workload = Workload(Work(self._handlers, self._subscription.capacity))
         talking = asyncio.create_task(self._talk(workload))
         draining = asyncio.create_task(self._drain(workload))
         try:

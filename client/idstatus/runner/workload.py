@@ -67,7 +67,7 @@ class Workload:
         held.verdict = verdict
         held.context.cancelled.set()
         # A thread cannot be cancelled: a blocking handler looks at `cancelled` by itself.
-        if self._work.is_async:
+        if self._work.is_async(held.claim.task):
             self._running[task_id].cancel()
 
     def stop_all(self, verdict: Outcome) -> None:

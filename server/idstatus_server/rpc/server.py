@@ -118,6 +118,10 @@ class RpcServer:
             pass  # a stream whose client does not read: it is cut
         await asyncio.sleep(_LINGER)
 
+    async def stop(self) -> None:
+        """Close the connections and the addresses: for a process that goes on."""
+        await self._server.stop(None)
+
 
 def grpc_options(
     limits: Limits, unbegun: int, max_message_bytes: int, *, shared: bool

@@ -60,15 +60,10 @@ def runner(
         raise typer.Exit(exits.USAGE)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, force=True)
     client: Client = ctx.obj
-    served = Runner(
-        client,
-        Executor(memory_limit=memory),
-        queues=queues or (),
-        capacity=capacity,
-        name=name or None,
-        drain_grace=drain or _DRAIN,
-    )
-    _log.info("runs what is in %s of %s", ", ".join(queues or ["default"]), client.endpoint.address)
+    served = Runner(client, capacity=capacity, name=name or None, drain_grace=drain or _DRAIN)
+    names = dict.fromkeys(queues or ["default"])  # each once
+    served.handler(*names)(Executor(memory_limit=memory))
+    _log.info("runs what is in %s of %s", ", ".join(names), client.endpoint.address)
     raise typer.Exit(asyncio.run(_run_until_signal(served)))
 
 
