@@ -171,6 +171,8 @@ class TaskServiceServicer(object):
     def ExplainTask(self, request, context):
         """Tells why a task does not run yet, who holds it or how it ended, the retries
         before and after it, and what may be done next.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

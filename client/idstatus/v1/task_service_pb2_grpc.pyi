@@ -71,6 +71,8 @@ class TaskServiceStub:
     ExplainTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ExplainTaskRequest, _task_service_pb2.ExplainTaskResponse]
     """Tells why a task does not run yet, who holds it or how it ended, the retries
     before and after it, and what may be done next.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND.
     """
     ListTasks: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ListTasksRequest, _task_service_pb2.ListTasksResponse]
     """Lists tasks in the order of their creation, page by page.
@@ -166,6 +168,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
     ExplainTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ExplainTaskRequest, _task_service_pb2.ExplainTaskResponse]  # type: ignore[assignment]
     """Tells why a task does not run yet, who holds it or how it ended, the retries
     before and after it, and what may be done next.
+
+    Errors: NOT_FOUND TASK_NOT_FOUND.
     """
     ListTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ListTasksRequest, _task_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """Lists tasks in the order of their creation, page by page.
@@ -294,6 +298,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_task_service_pb2.ExplainTaskResponse, _abc.Awaitable[_task_service_pb2.ExplainTaskResponse]]:
         """Tells why a task does not run yet, who holds it or how it ended, the retries
         before and after it, and what may be done next.
+
+        Errors: NOT_FOUND TASK_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
