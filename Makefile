@@ -106,3 +106,4 @@ generate: ## Make the stubs anew from protos/.
 
 clean: ## Remove what was set up, not what was stored.
 	rm -rf .venv .venv-generate .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	git clean -fdXq examples

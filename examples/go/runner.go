@@ -62,7 +62,9 @@ func (r runner) finish(report *pb.Report) *pb.IdStatus {
 
 // end closes this side of the stream, and waits for the server to close the other.
 func (r runner) end() {
-	must(0, r.stream.CloseSend())
+	if err := r.stream.CloseSend(); err != nil {
+		log.Fatal(err)
+	}
 	if last, err := r.stream.Recv(); !errors.Is(err, io.EOF) {
 		log.Fatalf("at the end of Run came %v, %v", last, err)
 	}

@@ -27,7 +27,8 @@ type scenario struct {
 }
 
 func play(ctx context.Context, conn grpc.ClientConnInterface) {
-	tasks, queue := pb.NewTaskServiceClient(conn), "scenario-"+strings.ToLower(rand.Text())
+	tasks := pb.NewTaskServiceClient(conn)
+	queue := "scenario-" + strings.ToLower(rand.Text())
 	watch := &watch{tasks: tasks, filter: &pb.TaskFilter{Queues: []string{queue}}, events: make(chan event)}
 	go func() {
 		if err := watch.follow(ctx); ctx.Err() == nil {
@@ -43,7 +44,8 @@ func play(ctx context.Context, conn grpc.ClientConnInterface) {
 	fmt.Println("watch: open, nothing there yet")
 
 	request := s.newTask("hello")
-	task, again := s.create(ctx, request), must(tasks.CreateTask(ctx, request)).Task
+	task := s.create(ctx, request)
+	again := must(tasks.CreateTask(ctx, request)).Task
 	if !proto.Equal(task, again) {
 		log.Fatalf("a repeat was answered %v, not %v", again, task)
 	}
@@ -102,7 +104,7 @@ func (s *scenario) refuse(ctx context.Context) {
 			return
 		}
 	}
-	log.Fatalf("no ErrorInfo in: %v", err)
+	log.Fatalf("the cancellation of a finished task was answered %v", err)
 }
 
 func (s *scenario) restart(ctx context.Context) {

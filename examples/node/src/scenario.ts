@@ -134,20 +134,22 @@ class Scenario {
 
   /** Looks at what the watch brought, over all its streams. */
   review(): void {
-    const transitions = this.#changes
-      .filter(({ type }) => type === TaskChange_Type.TRANSITION)
-      .map(({ idStatus: now }) => `${this.#ids.indexOf(now!.id) + 1} ${Status[now!.status]}`);
+    const transitions: string[] = [];
+    let revision = 0;
+    for (const { type, idStatus: now } of this.#changes) {
+      assert(now);
+      assert(now.revision > revision, `revision ${now.revision} came after ${revision}`);
+      revision = now.revision;
+      assert.notEqual(type, TaskChange_Type.SNAPSHOT);
+      if (type === TaskChange_Type.TRANSITION) {
+        transitions.push(`${this.#ids.indexOf(now.id) + 1} ${Status[now.status]}`);
+      }
+    }
     say(
       "saw",
       "1 QUEUED, 1 RUNNING, 1 SUCCESS, 2 QUEUED, 2 RUNNING, 2 CANCELLED, 3 QUEUED",
       ...transitions,
     );
-    let revision = 0;
-    for (const { type, idStatus: now } of this.#changes) {
-      assert.notEqual(type, TaskChange_Type.SNAPSHOT);
-      assert(now!.revision > revision, `revision ${now!.revision} came after ${revision}`);
-      revision = now!.revision;
-    }
     console.log("order: kept");
   }
 
@@ -178,7 +180,7 @@ class Scenario {
   }
 }
 
-function brings(event: WatchEvent, id: string | undefined, status: Status): boolean {
+function brings(event: WatchEvent, id: string, status: Status): boolean {
   return (
     event !== "broken" &&
     event.changes.some(({ idStatus: now }) => now?.id === id && now?.status === status)
@@ -186,7 +188,7 @@ function brings(event: WatchEvent, id: string | undefined, status: Status): bool
 }
 
 /** Prints a line if what came is what is expected. */
-function say(about: string, expected: string, ...came: (string | undefined)[]): void {
+function say(about: string, expected: string, ...came: string[]): void {
   assert.equal(came.join(", "), expected, about);
   console.log(`${about}: ${expected}`);
 }
