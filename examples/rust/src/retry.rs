@@ -9,8 +9,8 @@ pub const PAUSE: Duration = Duration::from_millis(200);
 
 /// Tells whether a call or a stream ended because the server was out of reach.
 ///
-/// tonic gives a connection that breaks off other codes than UNAVAILABLE. But such a status has a
-/// source; one that the server sent has none.
+/// tonic says UNKNOWN of a connection that breaks off. But such a status has a source, and one
+/// that the server sent has none.
 pub fn is_unavailable(status: &Status) -> bool {
     status.code() == Code::Unavailable || status.source().is_some()
 }
