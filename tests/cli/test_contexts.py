@@ -139,6 +139,13 @@ def test_what_cannot_be_used_is_one_line_and_exit_status_2(bare: Idstatus) -> No
     assert line == "idstatus: there is no context x: none is set"
 
 
+def test_a_server_without_tls_is_one_line_and_exit_status_4(
+    bare: Idstatus, shared_server: ServerProcess
+) -> None:
+    line = bare.complains("--tls", "--address", shared_server.address, "list", status=4)
+    assert "handshake failed" in line
+
+
 @pytest.mark.parametrize(
     ("connection", "complaint"),
     [

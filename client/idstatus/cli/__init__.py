@@ -10,8 +10,6 @@ def main() -> None:
     # At once, for to unwind beside gRPC's threads may take words. Nothing is left to clean up: what
     # was said is flushed, and the runner, which has more to do, listens for itself.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    # What gRPC's core logs to stderr, we say in a line of our own.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from idstatus.cli.app import run  # noqa: PLC0415  # what it needs may be missing
     except ModuleNotFoundError as error:

@@ -8,7 +8,7 @@ import typer
 
 from idstatus.cli import completion, options, output, server_options
 from idstatus.cli.connection import Connection
-from idstatus.cli.contexts import Contexts, path
+from idstatus.cli.contexts import ContextError, Contexts, path
 from idstatus.cli.data import Format, say_data
 from idstatus.clients import DEFAULT_ADDRESS
 
@@ -109,7 +109,10 @@ def show(
 ) -> None:
     """Show a context, all but its token."""
     found = Contexts.load()
-    told = _told(found, name or found.current)
+    name = name or found.current
+    if not name:
+        raise ContextError("no context is in use")
+    told = _told(found, name)
     if how is not Format.TABLE:
         say_data(told, how)
         return
