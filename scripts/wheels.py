@@ -7,7 +7,6 @@ the asyncio example, which has nothing but it, talks to a real server.
 # ruff: noqa: INP001, S603, T201  # a script, which starts our own programs and says what it did
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -24,11 +23,16 @@ from idstatus.testing import LocalServer
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DEPENDENCIES = [Requirement(text) for text in PROJECT["dependencies"]]
-# What the four need themselves.
+# The thin client, and what it may bring along: what grpcio needs itself.
+THIN = {"idstatus", "googleapis-common-protos", "grpcio", "grpcio-status", "protobuf"}
 INDIRECT = {"typing-extensions"}
 EXAMPLE = ROOT / "examples" / "asyncio"
 PROOF = "end 0 success"
+LIST = """
+import json, re
+from importlib.metadata import distributions
+print(json.dumps({re.sub("[-_.]+", "-", each.name): each.version for each in distributions()}))
+"""
 
 
 def main(pythons: Sequence[str]) -> None:
@@ -38,9 +42,9 @@ def main(pythons: Sequence[str]) -> None:
         for number, python in enumerate(pythons):
             for name, versions in (("lowest", floors()), ("newest", [])):
                 home = Path(folder, f"{number}-{name}")
-                installed = install(wheel, python, home, versions)
-                check_dependencies(installed)
-                use(home / "bin" / "python")
+                own = install(wheel, python, home, versions)
+                installed = check_dependencies(own)
+                use(own)
                 with_these = (f"{each}=={installed[each]}" for each in sorted(installed))
                 print(Path(python).name, f"{name}:", *with_these, flush=True)
 
@@ -69,29 +73,29 @@ def floors() -> list[str]:
     """Return the lowest versions that the project allows, as constraints for pip."""
     return [
         f"{each.name}=={bound.version}"
-        for each in DEPENDENCIES
+        for each in map(Requirement, PROJECT["dependencies"])
         for bound in each.specifier
         if bound.operator == ">="
     ]
 
 
-def install(wheel: Path, python: str, home: Path, versions: Sequence[str]) -> dict[str, str]:
-    """Install the wheel into an environment of its own; return all versions that it then has."""
+def install(wheel: Path, python: str, home: Path, versions: Sequence[str]) -> Path:
+    """Install the wheel into an environment of its own; return that one's interpreter."""
     run(python, "-m", "venv", "--without-pip", str(home))
     constraints = home / "constraints.txt"
     constraints.write_text("\n".join(versions))
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(home))
     only = ("--quiet", "--no-compile", "--only-binary=:all:", "--constraint", str(constraints))
     run(*pip, "install", *only, str(wheel))
-    listed = json.loads(run(*pip, "list", "--format=json"))
-    return {re.sub("[-_.]+", "-", each["name"]): each["version"] for each in listed}
+    return home / "bin" / "python"
 
 
-def check_dependencies(installed: dict[str, str]) -> None:
-    """Exit if the thin client brings along more, or less, than it says."""
-    wanted = {"idstatus", *(each.name for each in DEPENDENCIES)}
-    if not wanted <= set(installed) <= wanted | INDIRECT:
-        sys.exit(f"installed are {sorted(installed)}, not {sorted(wanted)}")
+def check_dependencies(python: Path) -> dict[str, str]:
+    """Return all versions installed; exit if the thin client brings along more than it says."""
+    installed: dict[str, str] = json.loads(run(str(python), "-c", LIST))
+    if not THIN <= set(installed) <= THIN | INDIRECT:
+        sys.exit(f"installed are {sorted(installed)}, not {sorted(THIN)}")
+    return installed
 
 
 def use(python: Path) -> None:

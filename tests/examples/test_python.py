@@ -33,10 +33,10 @@ def http(shared_server: ServerProcess) -> Iterator[httpx.Client]:
     while not (running := re.search(r"running on (\S+)", log)):
         log += (line := service.stderr.readline())
         assert line, log
-    with httpx.Client(base_url=running[1], timeout=20) as client:
+    with httpx.Client(base_url=running[1], timeout=60) as client:
         yield client
     service.terminate()
-    _, log = service.communicate(timeout=20)
+    _, log = service.communicate(timeout=60)
     assert "Application shutdown complete" in log
     assert "Traceback" not in log
 
