@@ -66,10 +66,13 @@ def test_the_command_lines_work(server: ServerProcess, line: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_every_link_and_every_make_target_exists() -> None:
-    readme = README.read_text()
-    for link in re.findall(r"\]\(([^)#:]+)\)", readme):
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("page", [README, *(ROOT / "docs").glob("*.md")], ids=str)
+def test_every_link_exists(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / link).exists(), link
+
+
+def test_every_make_target_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z-]+)", readme):
+    for target in re.findall(r"make ([a-z-]+)", README.read_text()):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
