@@ -23,4 +23,4 @@ def test_the_site_is_built_without_a_warning_and_has_every_page_and_public_name(
     pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
     linked = re.findall(r'href="\.\./(\w[\w-]*)/"', reference)
     assert pages - {"python-reference"} <= set(linked)
-    assert pages == set(re.findall(r"\((\S+)\.md\)", index))
+    assert pages == set(re.findall(r"\((\w[\w-]*)\.md\)", index))
