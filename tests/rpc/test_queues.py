@@ -70,6 +70,22 @@ async def somebody_waits(api: Api, queue: str) -> bool:
     return (await api.queue(queue)).HasField("oldest_queued_time")
 
 
+async def test_a_retry_leaves_the_settings_of_its_queue_alone(api: Api, queue: str) -> None:
+    policy = m.RetryPolicy(max_retries=1)
+    by_policy, by_client = [
+        await api.run_one(queue, retry_policy=policy if automatic else None)
+        for automatic in (True, False)
+    ]
+    settings = {"paused": True, "max_running": 3, "retention": seconds(60)}
+    set_so = await api.update_queue(queue, **settings)
+    assert (await api.fail(by_policy)).status == m.STATUS_ERROR
+    await api.fail(by_client)
+    await api.retry(by_client.task.id)
+    kept = await api.queue(queue)
+    assert (kept.counts.delayed, kept.counts.queued) == (1, 1)
+    assert (kept.paused, kept.max_running, kept.retention) == (True, 3, set_so.retention)
+
+
 async def test_only_what_the_mask_names_is_changed(api: Api, queue: str) -> None:
     await api.create(queue)
     kept = await api.update_queue(
