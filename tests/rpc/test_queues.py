@@ -76,8 +76,7 @@ async def test_a_retry_leaves_the_settings_of_its_queue_alone(api: Api, queue: s
         await api.run_one(queue, retry_policy=policy if automatic else None)
         for automatic in (True, False)
     ]
-    settings = {"paused": True, "max_running": 3, "retention": seconds(60)}
-    set_so = await api.update_queue(queue, **settings)
+    set_so = await api.update_queue(queue, paused=True, max_running=3, retention=seconds(60))
     assert (await api.fail(by_policy)).status == m.STATUS_ERROR
     await api.fail(by_client)
     await api.retry(by_client.task.id)
