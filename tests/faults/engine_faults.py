@@ -12,7 +12,7 @@ from idstatus_server.engine.draft import Draft
 from idstatus_server.errors import StoreUnavailableError, TaskFinishedError, TaskNotFoundError
 from idstatus_server.lifecycle import Event, Execution, Reason, State, Status
 from idstatus_server.limits import SECOND
-from idstatus_server.model import Task
+from idstatus_server.model import Queue, Task
 from idstatus_server.store.base import Needs
 from idstatus_server.store.sqlite import SqliteStore
 
@@ -160,6 +160,19 @@ def refused_claim() -> None:
     put(Ledger, "submit", picky)
 
 
+def forgotten_limit() -> None:
+    """A retry makes its queue anew."""
+    create = Draft.create
+
+    def anew(self: Draft, *told: Any) -> Task:
+        created = create(self, *told)
+        if created.retry_of:
+            self.set_queue(Queue(name=created.queue))
+        return created
+
+    put(Draft, "create", anew)
+
+
 def lost_late_report() -> None:
     """A late report ends the execution, and is not kept."""
 
@@ -181,5 +194,6 @@ ENGINE_FAULTS = (
     out_of_turn,
     silent_claim,
     refused_claim,
+    forgotten_limit,
     lost_late_report,
 )

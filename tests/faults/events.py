@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from faults.log_rules import has_expired
+from faults.queue_rules import limits_given, running_with
 from faults.register import LOST
 from stateful.calls import reason_in
 from watch.history import History, Operation
@@ -31,7 +32,7 @@ _REFUSALS = (
     *("TASK_NOT_FOUND", "TASK_FINISHED", "TASK_NOT_FINISHED", "TASK_ALREADY_RETRIED"),
     *("UNIQUE_KEY_HELD", "LEASE_NOT_HELD", "lease lost"),
 )
-EVENTS = frozenset((*_CHANGES, *_REFUSALS))
+EVENTS = frozenset((*_CHANGES, *_REFUSALS, "a queue is at its limit"))
 
 
 def events(history: History, truth: Truth) -> set[str]:
@@ -39,6 +40,9 @@ def events(history: History, truth: Truth) -> set[str]:
     changes = {
         name for name, is_one in _CHANGES.items() if any(is_one(entry) for entry in truth.entries)
     }
+    for queue, limit in limits_given(history).items():
+        if limit.most in running_with(truth, queue).values():
+            changes.add("a queue is at its limit")
     return changes | {what for one in history.operations for what in _told(one)}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from faults.log_rules import LOG_RULES
+from faults.queue_rules import QUEUE_RULES
 from faults.register import LOST, Step, by_itself, steps, untold_claim, untold_creation
 from faults.request_rules import REQUEST_RULES
 from faults.search import can_be_ordered
@@ -112,6 +113,7 @@ RULES = (
     explained,
     *LOG_RULES,
     *REQUEST_RULES,
+    *QUEUE_RULES,
 )
 
 

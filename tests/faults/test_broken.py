@@ -22,6 +22,7 @@ BROKEN = {
     "out-of-turn": {"InLine"},
     "silent-claim": {"Told"},
     "refused-claim": {"Refused"},
+    "forgotten-limit": {"Bounded"},
     "lost-late-report": {"LateKept"},
     "skipped-change": {"Reliable"},
     "repeated-change": {"Unique"},

@@ -18,7 +18,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from watch.sites import Site, detail
 from watch.truth import Said
 
-from idstatus.v1 import runner_service_pb2, task_service_pb2
+from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
 
 REFUSALS = (
     grpc.StatusCode.FAILED_PRECONDITION,
@@ -29,6 +29,7 @@ CREATIONS = ("CreateTask", "BatchCreateTasks")
 _SERVICES = (
     task_service_pb2.DESCRIPTOR.services_by_name["TaskService"],
     runner_service_pb2.DESCRIPTOR.services_by_name["RunnerService"],
+    queue_service_pb2.DESCRIPTOR.services_by_name["QueueService"],
 )
 _RPCS: dict[str, MethodDescriptor] = {
     rpc.name: rpc for service in _SERVICES for rpc in service.methods
@@ -114,7 +115,8 @@ class History:
     async def call(self, site: Site, request: Message) -> Operation:
         """Make the call that takes this request; the caller is the task that runs."""
         what = type(request).__name__.removesuffix("Request")
-        method = getattr(site.tasks, what, None) or getattr(site.runners, what)
+        stubs = (site.tasks, site.runners, site.queues)
+        method = next(getattr(stub, what) for stub in stubs if hasattr(stub, what))
         caller = asyncio.current_task()
         who = f"{caller.get_name() if caller else ''}@{site.address}"
         operation = Operation(who, what, request, time.monotonic())

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from watch.history import REFUSALS, History
 from watch.sites import Site
 
+from idstatus.v1 import queue_service_pb2 as queue_pb
 from idstatus.v1 import runner_service_pb2 as runner_pb
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
@@ -24,7 +25,9 @@ _LOST = (
 # lease lasts; half of those it then forgets.
 _FORGOTTEN, _ABSENT = 5, (0.3, 1.2)
 _STRANGER = "the token of another"
-READS = ("GetIdStatus", "GetTask", "ListTasks")
+READS = ("GetIdStatus", "GetTask", "ListTasks", "GetQueue")
+# Of the last queue, a stubborn workload wants no more to run at once; it says so now and then.
+_LIMIT, _SAID = 4, 0.15
 # How often a report is sent: now and then a runner does not know whether it has arrived.
 _REPORTS = (1, 1, 2)
 COLOURS = ("red", "green", "blue")
@@ -199,6 +202,9 @@ class Workload:
     # -- meddlers
 
     async def _meddle(self) -> None:
+        if self.stubborn and self._random.random() < _SAID:
+            queue = queue_pb.Queue(name=self.queues[-1], max_running=_LIMIT)
+            await self._try(queue_pb.UpdateQueueRequest(queue=queue))
         act = self._random.choice((self._cancel, self._retry, self._delete))
         await act(await self._any_id())
 
@@ -210,6 +216,7 @@ class Workload:
                     pb.GetIdStatusRequest(id=one),
                     pb.GetTaskRequest(id=one),
                     pb.ListTasksRequest(page_size=10),
+                    queue_pb.GetQueueRequest(name=self.queues[-1]),
                 )
             )
         )
