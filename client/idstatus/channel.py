@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -44,7 +44,8 @@ _OPTIONS: Options = (
 # Channels with equal options share a connection, and a connection queues calls silently once
 # it has all the streams that the server allows. So long streams get connections of their own.
 _OWN_CONNECTION: Options = (("grpc.use_local_subchannel_pool", 1),)
-
+# Through a proxy, even what is said to this machine would leave it.
+_NO_PROXY: Options = (("grpc.enable_http_proxy", 0),)
 
 # Targets that do not leave this machine: https://github.com/grpc/grpc/blob/master/doc/naming.md
 _LOCAL = re.compile(
@@ -87,7 +88,7 @@ class Endpoint:
     """Sent with every call, for example an authorization header."""
     options: Options = ()
     """Further channel options; they win over this package's."""
-    token: Token = ""
+    token: Token = field(default="", repr=False)
     """A bearer token; empty: none."""
 
     def __post_init__(self) -> None:
@@ -117,4 +118,6 @@ class Endpoint:
 
     def _all_options(self, *, for_streams: bool) -> Options:
         own = _OWN_CONNECTION if for_streams else ()
-        return [*self.options, *own, *_OPTIONS]  # of two with the same name, the first one counts
+        direct = _NO_PROXY if self.token and self.credentials is None else ()
+        # Of two with the same name, the first one counts.
+        return [*direct, *self.options, *own, *_OPTIONS]

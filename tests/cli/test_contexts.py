@@ -104,13 +104,15 @@ def test_a_flag_goes_before_a_variable_before_a_context_before_the_default(
     nowhere = f"127.0.0.1:{free_port()}"
     ran("set", "here", "--address", shared_server.address)
     ran("set", "there", "--address", nowhere)
-    quick = ("--timeout", "1s")
+    quick = ("--timeout", "5s")
     bare(*quick, "list")  # of the context in use, not of the default address
     bare.environ["IDSTATUS_CONTEXT"] = "there"
     bare(*quick, "--context", "here", "list")
     bare.environ["IDSTATUS_ADDRESS"] = shared_server.address
     bare(*quick, "list")
     bare(*quick, "--address", nowhere, "list", status=4)
+    bare.environ["IDSTATUS_ADDRESS"] = nowhere  # a context that is named here goes before it, too
+    bare(*quick, "--context", "here", "list")
 
 
 def test_with_another_address_nothing_of_the_context_counts() -> None:
@@ -160,7 +162,10 @@ def test_a_connection_that_cannot_be_made_says_why(connection: Connection, compl
         connection.client(None)
 
 
-@pytest.mark.parametrize("said", ["{", "contexts: {a: {adress: x}}", "contexts: [a]", "[]"])
+@pytest.mark.parametrize(
+    "said",
+    ["{", "contexts: {a: {adress: x}}", "contexts: {a: {address: 5}}", "contexts: [a]", "[]"],
+)
 def test_a_file_that_makes_no_sense_is_refused(here: Path, said: str) -> None:
     ran("set", "a")
     here.write_text(said)

@@ -3,10 +3,8 @@
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,8 +12,9 @@ from pathlib import Path
 from threading import Timer
 
 import pytest
+from building import BUF, GO, build, find_installed_first
 from faults.trial import BrokenServer
-from pages import ADDRESS, blocks
+from pages import ADDRESS
 
 from harness import ServerProcess
 from idstatus import (
@@ -36,13 +35,11 @@ LINES = re.findall(
     r"^\| \d+ \|.*\| `(.*)` \|$", (EXAMPLES / "scenario.md").read_text(), re.MULTILINE
 )
 RESTART = "restart the server"
-BUILD_LIMIT = 900.0
 PLAY_LIMIT = 150.0
 
-BUF = "buf, which `make install` puts into .venv (on PyPI: buf-bin)"
 # The programs that the README's commands need, and what to install if one is not found.
 NEEDED = {
-    "go": {"go": "Go 1.26 or newer, https://go.dev/dl", "buf": BUF},
+    "go": {"go": GO, "buf": BUF},
     "node": {"npm": "Node.js 20 or newer with npm, https://nodejs.org"},
     "java": {
         "javac": "a JDK, 17 or newer (Debian: openjdk-17-jdk-headless)",
@@ -81,7 +78,7 @@ HELD = [
 @pytest.fixture(autouse=True)
 def installed_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `make install` brings is found first."""
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    find_installed_first(monkeypatch)
 
 
 @pytest.fixture
@@ -99,25 +96,6 @@ class Played:
     printed: list[str]
     complained: str
     status: int
-
-
-def build(language: str) -> str:
-    """Build an example and return the command that plays it; both stand in its README."""
-    for program, what in NEEDED[language].items():
-        if shutil.which(program) is None:
-            pytest.fail(f"{program} is not found: install {what}")
-    (block,) = blocks(EXAMPLES / language / "README.md", "console")
-    *commands, last = block.splitlines()
-    done = subprocess.run(
-        ["bash", "-euc", "\n".join(commands)],
-        cwd=EXAMPLES / language,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_LIMIT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return last
 
 
 def play(
@@ -186,7 +164,7 @@ def test_an_example_plays_the_scenario_unless_the_server_is_wrong(
         server.kill()
         server.start()
 
-    command = build(language).replace(ADDRESS, server.address)
+    command = build(folder, NEEDED[language]).replace(ADDRESS, server.address)
     assert server.address in command
     assert play(command, folder, restart) == Played(LINES, "", 0)
     assert held(server) == HELD
@@ -210,7 +188,7 @@ def test_what_is_not_installed_fails_the_test_and_the_failure_says_what_to_insta
     monkeypatch.setenv("PATH", str(tmp_path))
     for program, what in NEEDED[language].items():
         with pytest.raises(pytest.fail.Exception, match=re.escape(f"install {what}")):
-            build(language)
+            build(EXAMPLES / language, NEEDED[language])
         (tmp_path / program).touch(mode=0o755)
 
 

@@ -71,7 +71,7 @@ def connect(
     logging.basicConfig(format="idstatus: %(message)s", level=logging.WARNING)
     if ctx.invoked_subcommand == "context":  # it mends what else would stop it here
         return
-    said = Connection.of(locals())  # the options above, by their names
+    said = Connection.of(ctx, locals())  # the options above, by their names
     ctx.obj = ctx.with_resource(_client(said, context, timeout))
 
 

@@ -50,9 +50,10 @@ def _offer(
     ctx: typer.Context, incomplete: str, ask: Callable[[Client], Offers]
 ) -> list[tuple[str, str]]:
     """Return what begins so; nothing if no server answers, for an error would spoil the line."""
-    options = ctx.find_root().params
+    root = ctx.find_root()
     try:
-        with chosen(options.get("context"), Connection.of(options)).client(_PATIENCE) as client:
+        said = Connection.of(root, root.params)
+        with chosen(root.params.get("context"), said).client(_PATIENCE) as client:
             return [offer for offer in ask(client) if offer[0].startswith(incomplete)]
     except (IdstatusError, ContextError, ValueError):
         return []

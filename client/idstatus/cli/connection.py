@@ -3,13 +3,21 @@
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from idstatus.channel import Token, tls_credentials
 from idstatus.clients import DEFAULT_ADDRESS, DEFAULT_TIMEOUT, Client
+
+
+class Sources(Protocol):
+    """What knows where an option's value is from: the context of a command."""
+
+    def get_parameter_source(self, name: str) -> object:
+        """Return click's name for it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +29,22 @@ class Connection:
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     token_file: str | None = None
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Self:
-        """Return what the options by these names say, and the variable that may hold a token."""
-        names = {field.name for field in fields(cls)} - {"token"}
-        said = {name: options.get(name) for name in names}
-        return cls(token=os.environ.get("IDSTATUS_TOKEN"), **said)
+    def of(cls, ctx: Sources, options: Mapping[str, Any]) -> Self:
+        """Return what the options by these names say, and the variable that may hold a token.
+
+        Where an option names a context, no variable counts: it may be about another server.
+        """
+        named = _source(ctx, "context") == "COMMANDLINE"
+        said = {
+            one.name: options.get(one.name)
+            for one in fields(cls)
+            if not (named and _source(ctx, one.name) == "ENVIRONMENT")
+        }
+        return cls(**said | {"token": None if named else os.environ.get("IDSTATUS_TOKEN")})
 
     def over(self, context: Self) -> Self:
         """Return what was said here and, where nothing was, what the context says.
@@ -48,7 +63,7 @@ class Connection:
 
     def said(self) -> dict[str, Any]:
         """Return all of it by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @property
     def speaks_tls(self) -> bool:
@@ -83,6 +98,11 @@ class Connection:
             raise ValueError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
+def _source(ctx: Sources, option: str) -> str:
+    """Return where an option's value is from, as click names it."""
+    return getattr(ctx.get_parameter_source(option), "name", "")
+
+
 class _TokenFile:
     """Returns the token in a file; while that cannot be read, the one before."""
 
@@ -91,9 +111,12 @@ class _TokenFile:
         self._token = self._read()
 
     def __call__(self) -> str:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._token = self._read()
         return self._token
 
     def _read(self) -> str:
-        return self._path.read_text().strip()
+        token = self._path.read_bytes().decode("ascii", errors="replace").strip()
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError(f"{self._path} holds no token: that is one line of ASCII")
+        return token

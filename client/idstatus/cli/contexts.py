@@ -52,7 +52,7 @@ class Contexts:
                     raise ContextError(f"others may read the tokens in it: chmod 600 {path()}")
                 said = yaml.safe_load(file)
             contexts = said.get("contexts") or {}
-            by_name = {str(name): Connection(**what) for name, what in contexts.items()}
+            by_name = {str(name): _checked(Connection(**what)) for name, what in contexts.items()}
         except FileNotFoundError:
             return cls()
         except OSError as error:
@@ -71,16 +71,34 @@ class Contexts:
         said = {"current": self.current, "contexts": contexts}
         try:
             path().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # A temporary file is its owner's alone, 0600, and takes the other's place at once.
-            with tempfile.NamedTemporaryFile("w", dir=path().parent, delete=False) as file:
-                yaml.safe_dump(said, file, sort_keys=False, allow_unicode=True)
-            Path(file.name).replace(path())
+            _put(path().resolve(), yaml.safe_dump(said, sort_keys=False, allow_unicode=True))
         except OSError as error:
             raise ContextError(f"cannot write {path()}: {error.strerror}") from error
 
 
 def _set_in(connection: Connection) -> dict[str, str | bool]:
     return {name: value for name, value in connection.said().items() if value is not None}
+
+
+def _put(place: Path, text: str) -> None:
+    """Put a text into a file at once; nothing of it is left elsewhere."""
+    # A temporary file is its owner's alone, 0600.
+    with tempfile.NamedTemporaryFile("w", dir=place.parent, delete=False) as file:
+        try:
+            file.write(text)
+            file.flush()
+            Path(file.name).replace(place)
+        except OSError:
+            Path(file.name).unlink()
+            raise
+
+
+def _checked(connection: Connection) -> Connection:
+    """Return a connection if each part of it is of its kind; its values may be secret."""
+    for name, value in connection.said().items():
+        if value is not None and not isinstance(value, bool if name == "tls" else str):
+            raise TypeError(f"{name} is neither a text nor, for tls, true or false")
+    return connection
 
 
 def _first_line(error: Exception) -> str:

@@ -43,7 +43,8 @@ def explain(told: Explanation) -> Iterator[Text]:
         yield row("progress", words.progress(task) or "none was told")
     if task.late_report:
         yield row("late report", words.outcome(task.late_report.outcome))
-    yield row("run again", _AGAIN[task.execution])
+    if task.status is not Status.SUCCESS:
+        yield row("run again", _AGAIN[task.execution])
     if len(told.chain) > 1:
         yield from _rows("chain", list(_chain(told)))
     yield from _rows("next", [_STEPS[step].format(id=task.id) for step in told.next_steps])

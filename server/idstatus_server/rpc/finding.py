@@ -1,6 +1,6 @@
 """Reads tasks, with as much of them as a view shows."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from idstatus.v1 import task_pb2
@@ -56,15 +56,15 @@ def _only(found: Mapping[str, T], task_id: str) -> T:
 
 
 async def bodies_of(
-    tasks: Sequence[Task], store: Reader, view: task_pb2.TaskView.ValueType
+    tasks: Sequence[Task], store: Reader, shown: Callable[[Task], bool]
 ) -> AsyncGenerator[Mapping[int, Bodies], None]:
-    """Yield for each task, in order, what holds its bodies if the view shows them.
+    """Yield for each task, in order, what holds its bodies if they are to be shown.
 
     Few of them are in memory at a time.
     """
     for start in range(0, len(tasks), _AT_ONCE):
         some = tasks[start : start + _AT_ONCE]
-        shown = view == encode.FULL
-        bodies = await store.bodies([task.seq for task in some]) if shown else {}
+        seqs = [task.seq for task in some if shown(task)]
+        bodies = await store.bodies(seqs) if seqs else {}
         for _ in some:
             yield bodies

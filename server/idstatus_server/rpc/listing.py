@@ -6,7 +6,6 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, NamedTuple
 
-from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
 from idstatus_server.limits import Limits
 from idstatus_server.model import Filter, Task
@@ -26,13 +25,16 @@ _AT_ONCE = 8
 
 
 class Asked(NamedTuple):
-    """A page that a caller asks for; its ``arguments`` bind the token of the next one."""
+    """A page that a caller asks for; its ``arguments`` bind the token of the next one.
+
+    ``whole`` tells of which tasks payload and result are shown.
+    """
 
     wanted: Filter
     size: int
     token: str
     arguments: bytes
-    view: task_pb2.TaskView.ValueType
+    whole: Callable[[Task], bool]
     newest_first: bool = True
 
 
@@ -64,7 +66,8 @@ class Listing:
         same = pb.ListTasksRequest(filter=request.filter, order=request.order, view=request.view)
         arguments = same.SerializeToString(deterministic=True)
         newest_first = request.order != pb.LIST_ORDER_OLDEST_FIRST
-        asked = Asked(wanted, size, request.page_token, arguments, view, newest_first)
+        shown = view == encode.FULL
+        asked = Asked(wanted, size, request.page_token, arguments, lambda _: shown, newest_first)
         answer = pb.ListTasksResponse()
         tell = partial(encode.task, view=view)
         answer.next_page_token = await self.fill(answer.tasks, asked, tell)
@@ -79,7 +82,7 @@ class Listing:
         after = self._tokens.after(asked.token, asked.arguments)
         async with self._room:
             found = await self.find(asked.wanted, Page(after, asked.size, asked.newest_first))
-            after = await self._encode(messages, found, asked.view, tell)
+            after = await self._encode(messages, found, asked.whole, tell)
         return self._tokens.page(after, asked.arguments) if after else ""
 
     async def find(self, wanted: Filter, page: Page) -> Found:
@@ -107,15 +110,15 @@ class Listing:
         self,
         messages: Any,
         found: Found,
-        view: task_pb2.TaskView.ValueType,
+        whole: Callable[[Task], bool],
         tell: Callable[..., None],
     ) -> int:
         """Put as many of the tasks among the messages as fit; return where to go on."""
         room, after = MAX_ANSWER, 0
-        async with aclosing(bodies_of(found.tasks, self.store, view)) as bodies:
+        async with aclosing(bodies_of(found.tasks, self.store, whole)) as bodies:
             for task in found.tasks:
                 known = await anext(bodies)
-                if view == encode.FULL and task.seq not in known:
+                if whole(task) and task.seq not in known:
                     continue  # deleted since it was found
                 message = messages.add()
                 tell(message, task, bodies=known)

@@ -13,7 +13,8 @@ from idstatus_server.engine.commands import Cancel, Delete
 from idstatus_server.errors import TaskFinishedError
 from idstatus_server.lifecycle import Status
 from idstatus_server.limits import OPERATIONS
-from idstatus_server.rpc import decode, encode, operation
+from idstatus_server.model import Task
+from idstatus_server.rpc import decode, operation
 from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.filtering import read_filter
@@ -46,7 +47,7 @@ class OperationsService:
         same = pb.ListOperationsRequest(name=request.name, filter=request.filter)
         # With the name, for ListTasks without arguments has the same bytes.
         arguments = same.DESCRIPTOR.full_name.encode() + same.SerializeToString(deterministic=True)
-        asked = Asked(wanted, size, request.page_token, arguments, encode.FULL)
+        asked = Asked(wanted, size, request.page_token, arguments, _has_response)
         answer = pb.ListOperationsResponse()
         answer.next_page_token = await self._listing.fill(answer.operations, asked, operation.tell)
         return answer
@@ -88,8 +89,13 @@ class OperationsService:
     async def _told(self, task_id: str) -> pb.Operation:
         task = await find(self._store, task_id)
         answer = pb.Operation()
-        if task.status is Status.SUCCESS:  # whoever polls has no use for the payload before
+        if _has_response(task):
             operation.tell(answer, *await find_whole(self._store, task_id))
         else:
             operation.tell(answer, task)
         return answer
+
+
+def _has_response(task: Task) -> bool:
+    """Whether payload and result are told: whoever polls has no use for them before."""
+    return task.status is Status.SUCCESS

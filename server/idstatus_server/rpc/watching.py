@@ -91,7 +91,8 @@ class Watching:
         parts = Parts(self._tokens.resume(before) if before else "")
         changes = batch.changes
         tasks = [change.task for change in changes]
-        async with aclosing(bodies_of(tasks, self._store, view)) as bodies:
+        shown = view == encode.FULL
+        async with aclosing(bodies_of(tasks, self._store, lambda _: shown)) as bodies:
             for _, group in groupby(changes, key=lambda change: change.unit):
                 unit = list(group)
                 encoded = [_told(change, view, await anext(bodies)) for change in unit]

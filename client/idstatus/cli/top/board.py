@@ -9,13 +9,13 @@ from threading import Lock
 
 from idstatus.clients import Client
 from idstatus.models.change import Change
-from idstatus.models.enums import ChangeType, Status
+from idstatus.models.enums import ChangeType, ListOrder, Status
 from idstatus.models.filter import TaskFilter
 from idstatus.models.queue import Queue
 from idstatus.models.task import Task
 
-# As many failures are remembered, and as many running tasks are looked up at the start; what
-# starts later is told by the watch.
+# As many failures are remembered, and at the start as many running tasks looked up: those created
+# first, and of the failures those created last. What happens later the watch tells.
 _FAILURES, _RUNNING = 50, 1000
 # The queues are asked for each second, so in as few calls as can be.
 _QUEUES = 1000
@@ -37,12 +37,13 @@ class Frame:
 def look(client: Client, names: Sequence[str]) -> Frame:
     """Ask for all of it once; of these queues, or of all if none is named."""
 
-    def some(status: Status, most: int) -> list[Task]:
+    def some(status: Status, most: int, order: ListOrder) -> list[Task]:
         wanted = TaskFilter(queues=names, statuses=[status])
-        return list(itertools.islice(client.list(wanted, page_size=most), most))
+        return list(itertools.islice(client.list(wanted, order=order, page_size=most), most))
 
-    running = sorted(some(Status.RUNNING, _RUNNING), key=_started)
-    return Frame(queues_of(client, names), running, some(Status.ERROR, _FAILURES))
+    running = sorted(some(Status.RUNNING, _RUNNING, ListOrder.OLDEST_FIRST), key=_started)
+    failures = sorted(some(Status.ERROR, _FAILURES, ListOrder.NEWEST_FIRST), key=_ended)
+    return Frame(queues_of(client, names), running, failures[::-1])
 
 
 def queues_of(client: Client, names: Sequence[str]) -> list[Queue]:
@@ -134,3 +135,7 @@ def _by_id(tasks: Iterable[Task]) -> dict[str, Task]:
 
 def _started(task: Task) -> float:
     return task.start_time.timestamp() if task.start_time else 0.0
+
+
+def _ended(task: Task) -> float:
+    return task.end_time.timestamp() if task.end_time else 0.0

@@ -60,9 +60,10 @@ class Feed:
             task_filter=wanted, skip_snapshot=True, view=TaskView.BASIC
         )
         with changes:
+            next(changes)  # the watch is in place: what a look misses from now on, it will tell
+            self._board.begin(look(self._client, self._names))
+            self._troubles["watch"] = ""
             for batch in changes:
-                if batch.snapshot_complete:  # what is seen from now on, the watch goes on from
-                    self._board.begin(look(self._client, self._names))
                 self._board.apply(batch.changes)
                 self._troubles["watch"] = ""
                 if self._ends.is_set():
