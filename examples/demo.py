@@ -5,6 +5,7 @@ watch tells of it is shown live. It ends by itself with a summary, and with exit
 anything is not as it should be.
 """
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,7 @@ LONGEST = 60.0
 HOARD = "import time; hoard = bytearray(512 << 20); time.sleep(60)"
 
 console = Console(highlight=False)
+interrupted = threading.Event()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,8 @@ class Demo:
         too_long.start()
         with watch, Live(self._table(), console=console, transient=True) as live:
             for change in watch:
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
                 if change.task:
                     self._hear(change.task)
                     live.console.print(change_line(change), soft_wrap=True)
@@ -210,6 +214,12 @@ def program(folder: Path, *command: str) -> Iterator["subprocess.Popen[str]"]:
             process.communicate()
 
 
+def interrupt(*_: object) -> None:
+    """End it all. In a destructor Python swallows what is raised, so it is remembered, too."""
+    interrupted.set()
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """Show it all, and return the exit status."""
     with tempfile.TemporaryDirectory() as name:
@@ -236,6 +246,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, interrupt)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ The rules of the watch are in ``watch.checker``.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from faults.log_rules import LOG_RULES
@@ -14,7 +14,7 @@ from faults.register import LOST, Step, by_itself, steps, untold_claim, untold_c
 from faults.request_rules import REQUEST_RULES
 from faults.search import can_be_ordered
 from watch.checker import same
-from watch.history import CREATIONS, History, claims
+from watch.history import CREATIONS, History, Operation, claims
 from watch.truth import DELETED, Breaches, Truth, Violation
 
 from idstatus.v1 import task_pb2
@@ -130,7 +130,6 @@ def by_task(history: History) -> dict[str, list[Step]]:
     born: set[str] = set()
     first_try: dict[str, float] = {}
     answered: set[str] = set()
-    lost_claims = []
     for operation in history.operations:
         begun = operation.invoked
         if operation.request_id:  # a repeat may be answered with what the first try did
@@ -143,13 +142,30 @@ def by_task(history: History) -> dict[str, list[Step]]:
             found[task_id].append(Step(apply, begun, operation.returned, revision))
         if operation.what in (*CREATIONS, "RetryTask"):
             born.update(said.id for said in operation.said())
-        if operation.what == "ClaimTasks" and not operation.is_known:
-            lost_claims.append(begun)
+    claims_made = [operation for operation in history.operations if operation.what == "ClaimTasks"]
+    by_any = _untold(claims_made)
+    by_a_lost_one = _untold([claim for claim in claims_made if not claim.is_known])
+    left_out = _may_be_left_out(history)
     for task_id in found:
         found[task_id] += by_itself()
         found[task_id] += () if task_id in born else untold_creation()
-        found[task_id] += [untold_claim(min(lost_claims))] if lost_claims else ()
+        found[task_id] += by_any if task_id in left_out else by_a_lost_one
     return found
+
+
+def _untold(claims_made: Sequence[Operation]) -> list[Step]:
+    """Return the step by which one of these claims may have handed out a task untold."""
+    begun = [claim.invoked for claim in claims_made]
+    return [untold_claim(min(begun))] if begun else []
+
+
+def _may_be_left_out(history: History) -> set[str]:
+    """Return the tasks that no claim told of and that were deleted, perhaps before it could."""
+    return {
+        operation.request.id
+        for operation in history.operations
+        if operation.what == "DeleteTask" and not operation.refusal
+    } - {claim.task.id for _, claim in claims(history)}
 
 
 def _ends_of_leases(history: History) -> dict[str, float]:

@@ -279,6 +279,18 @@ def test_a_report_that_is_repeated_is_answered_with_what_stands(told: Operations
     assert not ordered({**told, "again": operation(5, request, later)})
 
 
+def test_a_claim_may_leave_out_a_task_only_if_it_was_deleted(told: Operations) -> None:
+    told["claim"].answer.Clear()
+    del told["read"], told["finish"]
+    cancelled = status(RUNNING, 3)
+    cancelled.status, cancelled.reason = CANCELLED, task_pb2.REASON_CLIENT_REQUEST
+    answer = pb.CancelTaskResponse(id_status=cancelled)
+    told["cancel"] = operation(4, pb.CancelTaskRequest(id="a"), answer)
+    assert ordered(told)
+    del told["delete"]
+    assert not ordered(told)
+
+
 def ordered(told: Operations) -> bool:
     history = History()
     history.operations = list(told.values())
