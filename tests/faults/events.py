@@ -32,7 +32,8 @@ _REFUSALS = (
     *("TASK_NOT_FOUND", "TASK_FINISHED", "TASK_NOT_FINISHED", "TASK_ALREADY_RETRIED"),
     *("UNIQUE_KEY_HELD", "LEASE_NOT_HELD", "lease lost"),
 )
-EVENTS = frozenset((*_CHANGES, *_REFUSALS, "a queue is at its limit"))
+_AT_LIMIT = "a queue is at its limit"
+EVENTS = frozenset((*_CHANGES, *_REFUSALS, _AT_LIMIT))
 
 
 def events(history: History, truth: Truth) -> set[str]:
@@ -42,7 +43,7 @@ def events(history: History, truth: Truth) -> set[str]:
     }
     for queue, limit in limits_given(history).items():
         if limit.most in running_with(truth, queue).values():
-            changes.add("a queue is at its limit")
+            changes.add(_AT_LIMIT)
     return changes | {what for one in history.operations for what in _told(one)}
 
 

@@ -5,7 +5,7 @@ Each rule says where the history breaks it, as those of ``faults.rules`` do.
 
 from typing import NamedTuple
 
-from watch.history import History, claims
+from watch.history import History, Operation, claims
 from watch.truth import DELETED, Breaches, Truth, Violation
 
 from idstatus.v1 import task_pb2
@@ -24,19 +24,20 @@ def bounded(history: History, truth: Truth) -> Breaches:
     running = {queue: running_with(truth, queue) for queue in limits}
     for operation, claim in claims(history):
         queue, revision = claim.task.queue, claim.task.revision
-        limit = limits.get(queue)
-        if (
-            limit
-            and operation.invoked > limit.since
-            and running[queue].get(revision, 0) > limit.most
-        ):
+        limit = _known_to(operation, limits.get(queue))
+        if limit and running[queue].get(revision, 0) > limit.most:
             yield Violation("Bounded", f"{claim.task.id} is one too many of {queue} to run")
     for operation in history.operations:
         if operation.what == "GetQueue" and operation.answer is not None:
             told = operation.answer.queue
-            limit = limits.get(told.name)
-            if limit and operation.invoked > limit.since and told.max_running != limit.most:
+            limit = _known_to(operation, limits.get(told.name))
+            if limit and told.max_running != limit.most:
                 yield Violation("Bounded", f"the limit of {told.name} became {told.max_running}")
+
+
+def _known_to(operation: Operation, limit: Limit | None) -> Limit | None:
+    """Return a limit if it was acknowledged before the operation began."""
+    return limit if limit and operation.invoked > limit.since else None
 
 
 QUEUE_RULES = (bounded,)

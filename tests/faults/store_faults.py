@@ -10,7 +10,7 @@ from faults.switching import OFTEN, every, put
 from idstatus_server.model import Task, replace
 from idstatus_server.store import rows
 from idstatus_server.store.base import Bodies
-from idstatus_server.store.sqlite import SqliteStore, opening
+from idstatus_server.store.sqlite import SqliteStore, opening, writing
 
 
 def lost_fsync() -> None:
@@ -59,7 +59,8 @@ def mixed_up_payloads() -> None:
 def forgotten_key() -> None:
     """The store does not know who holds a unique key."""
     columns = rows.task_columns
-    put(rows, "task_columns", lambda task: columns(replace(task, unique_key="")))
+    for module in (rows, writing):  # of new tasks, and of those that change
+        put(module, "task_columns", lambda task: columns(replace(task, unique_key="")))
 
 
 STORE_FAULTS = (lost_fsync, stale_read, mixed_up_payloads, forgotten_key)

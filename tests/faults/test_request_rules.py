@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from faults.queue_rules import QUEUE_RULES
 from faults.request_rules import REQUEST_RULES
 from watch.history import History, Operation
 from watch.truth import DELETED, TRANSITION, UPDATE, Truth
 
+from idstatus.v1 import queue_service_pb2 as queue_pb
 from idstatus.v1 import runner_service_pb2 as runner_pb
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
@@ -45,6 +47,24 @@ class Story:
         self.history.operations.append(claim)
         return claim
 
+    def hand_out(self, task_id: str) -> None:
+        """Let the claim hand out another task."""
+        self.write(task_id, task_pb2.STATUS_RUNNING, execution=MAY_RUN)
+        self.claims.claims.add(task=self.log[-1].task).task.payload = b"work"
+
+    def give_limit(self, acknowledged: float) -> None:
+        """Let the queue be given a limit of one."""
+        queue = queue_pb.Queue(name="q", max_running=1)
+        request, answer = queue_pb.UpdateQueueRequest(queue=queue), queue_pb.UpdateQueueResponse()
+        given = Operation("someone", "UpdateQueue", request, 0, acknowledged, answer)
+        self.history.operations.append(given)
+
+    def read_limit(self, told: int) -> None:
+        """Let someone be told of the queue's limit."""
+        answer = queue_pb.GetQueueResponse(queue=queue_pb.Queue(name="q", max_running=told))
+        request = queue_pb.GetQueueRequest(name="q")
+        self.history.operations.append(Operation("someone", "GetQueue", request, 1, 2, answer))
+
     def write(self, task_id: str, status: Any, kind: Any = TRANSITION, **fields: Any) -> None:
         """Write a change into the log, a second after the one before."""
         task = task_pb2.Task(id=task_id, queue="q", labels={"request": task_id})
@@ -58,7 +78,8 @@ class Story:
     def broken(self) -> set[str]:
         """Return the names of the rules that it breaks."""
         truth = Truth(self.log)
-        return {breach.rule for rule in REQUEST_RULES for breach in rule(self.history, truth)}
+        rules = (*REQUEST_RULES, *QUEUE_RULES)
+        return {breach.rule for rule in rules for breach in rule(self.history, truth)}
 
 
 def nobody_asked(story: Story) -> None:
@@ -81,15 +102,13 @@ def another_priority(story: Story) -> None:
 def out_of_turn(story: Story) -> None:
     story.ask("three")
     story.write("three", task_pb2.STATUS_QUEUED)
-    story.write("three", task_pb2.STATUS_RUNNING, execution=MAY_RUN)
-    story.claims.claims.add(task=story.log[-1].task).task.payload = b"work"
+    story.hand_out("three")
 
 
 def not_by_priority(story: Story) -> None:
     story.ask("three", priority=1)
     story.write("three", task_pb2.STATUS_QUEUED, priority=1)
-    story.write("two", task_pb2.STATUS_RUNNING, execution=MAY_RUN)
-    story.claims.claims.add(task=story.log[-1].task).task.payload = b"work"
+    story.hand_out("two")
 
 
 def two_holders(story: Story) -> None:
@@ -126,6 +145,16 @@ def creation_refused(story: Story) -> None:
     creation.returned, creation.error = 2, "UNIQUE_KEY_HELD"
 
 
+def one_too_many(story: Story) -> None:
+    story.give_limit(acknowledged=0.5)
+    story.hand_out("two")
+
+
+def another_limit(story: Story) -> None:
+    story.give_limit(acknowledged=0.5)
+    story.read_limit(0)
+
+
 @pytest.mark.parametrize(
     ("doctor", "rule"),
     [
@@ -141,6 +170,8 @@ def creation_refused(story: Story) -> None:
         (report_changed, "LateKept"),
         (claim_refused, "Refused"),
         (creation_refused, "Refused"),
+        (one_too_many, "Bounded"),
+        (another_limit, "Bounded"),
     ],
 )
 def test_a_breach_is_seen(doctor: Callable[[Story], None], rule: str) -> None:
@@ -161,6 +192,22 @@ def test_a_claim_whose_answer_was_lost_may_have_handed_out_as_many_as_it_asked_f
     silent_claim(story)
     lost = story.tell(runner_pb.ClaimTasksRequest(max_tasks=1))
     lost.answer, lost.returned = None, math.inf
+    assert story.broken() == set()
+
+
+def test_with_a_limit_of_one_they_run_one_after_the_other() -> None:
+    story = Story()
+    story.give_limit(acknowledged=0.5)
+    story.write("one", task_pb2.STATUS_SUCCESS, execution=ENDED)
+    story.hand_out("two")
+    story.read_limit(1)
+    assert story.broken() == set()
+
+
+def test_a_claim_that_began_before_the_limit_was_acknowledged_may_pass_it() -> None:
+    story = Story()
+    story.give_limit(acknowledged=1.5)
+    story.hand_out("two")
     assert story.broken() == set()
 
 

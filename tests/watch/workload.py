@@ -26,8 +26,8 @@ _LOST = (
 _FORGOTTEN, _ABSENT = 5, (0.3, 1.2)
 _STRANGER = "the token of another"
 READS = ("GetIdStatus", "GetTask", "ListTasks", "GetQueue")
-# Of the last queue, a stubborn workload wants no more to run at once; it says so now and then.
-_LIMIT, _SAID = 4, 0.15
+# Of the last queue, a stubborn workload wants no more to run at once; it says so once.
+_LIMIT = 4
 # How often a report is sent: now and then a runner does not know whether it has arrived.
 _REPORTS = (1, 1, 2)
 COLOURS = ("red", "green", "blue")
@@ -61,6 +61,7 @@ class Workload:
         self._seed = seed
         self._ids: list[str] = []
         self._claimed = 0
+        self._limited = False
         self._writing = 0
 
     async def run(
@@ -202,9 +203,10 @@ class Workload:
     # -- meddlers
 
     async def _meddle(self) -> None:
-        if self.stubborn and self._random.random() < _SAID:
+        if self.stubborn and not self._limited:
             queue = queue_pb.Queue(name=self.queues[-1], max_running=_LIMIT)
-            await self._try(queue_pb.UpdateQueueRequest(queue=queue))
+            answer = await self._try(queue_pb.UpdateQueueRequest(queue=queue))
+            self._limited = answer is not None
         act = self._random.choice((self._cancel, self._retry, self._delete))
         await act(await self._any_id())
 

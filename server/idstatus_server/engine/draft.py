@@ -139,9 +139,6 @@ class Draft:
             self._set(self._payloads, revision, payload)
         if created.unique_key:
             self._set(self._holders, created.unique_key, created.id)
-        # A retry's queue is there already, and its settings need not have been loaded.
-        if not created.retry_of and created.queue not in self._queues:
-            self.set_queue(Queue(name=created.queue))
         self._record(Kind.TRANSITION, None, created)
         return created
 

@@ -9,7 +9,7 @@ from idstatus_server.engine.draft import Draft
 from idstatus_server.engine.ids import new_task_id
 from idstatus_server.errors import TaskExistsError, UniqueKeyHeldError
 from idstatus_server.lifecycle import Event
-from idstatus_server.model import Answer, RetryPolicy, Task, message_size
+from idstatus_server.model import Answer, Queue, RetryPolicy, Task, message_size
 from idstatus_server.store.base import Needs
 
 
@@ -91,6 +91,8 @@ def _create(draft: Draft, item: NewTask) -> Task:
         retries_left=policy.max_retries if policy else 0,
         size=message_size(item.payload, item.labels, item.unique_key, item.content_type),
     )
+    if draft.queue(item.queue) is None:  # a queue comes to exist with its first task
+        draft.set_queue(Queue(name=item.queue))
     event = Event.CREATE_DELAYED if delayed else Event.CREATE
     created = draft.create(task, event, "client", item.payload)
     item.key.remember(draft, Answer(ids=(created.id,)))
