@@ -27,7 +27,7 @@ _FORGOTTEN, _ABSENT = 5, (0.3, 1.2)
 _STRANGER = "the token of another"
 READS = ("GetIdStatus", "GetTask", "ListTasks", "GetQueue")
 # Of the last queue, a stubborn workload wants no more to run at once; it says so once.
-_LIMIT = 4
+_LIMIT = 2
 # How often a report is sent: now and then a runner does not know whether it has arrived.
 _REPORTS = (1, 1, 2)
 COLOURS = ("red", "green", "blue")
@@ -135,8 +135,8 @@ class Workload:
         )
         if luck.random() < 0.3:
             request.delay.CopyFrom(Duration(nanos=luck.randint(1, 200_000_000)))
-        if luck.random() < 0.1:
-            request.unique_key = f"key-{luck.randint(1, 5)}"
+        if luck.random() < 0.2:
+            request.unique_key = f"key-{luck.randint(1, 3)}"
         if luck.random() < 0.6:
             request.retry_policy.max_retries = luck.randint(1, 3)
             request.retry_policy.retry_delay.CopyFrom(Duration(nanos=luck.choice((0, 50_000_000))))
