@@ -47,7 +47,7 @@ grpcurl: $(GRPCURL) ## Build the real grpcurl, with Go: the documentation's test
 
 $(GRPCURL):
 	@command -v go > /dev/null || { \
-	  echo 'The tests need Go 1.25 or newer, to build grpcurl: https://go.dev/dl' >&2; exit 1; }
+	  echo 'The tests need Go 1.26 or newer, to build grpcurl: https://go.dev/dl' >&2; exit 1; }
 	GOBIN=$(CURDIR)/$(BIN) go install github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION)
 	@touch $@
 

@@ -58,13 +58,19 @@ def chosen_store(request: pytest.FixtureRequest) -> None:
         harness.new_store = lambda _: postgres.new_database()
 
 
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of an empty database of the test's own."""
+    with postgres.database() as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a store that is yet to be made, in one database after the other."""
     if request.param == "sqlite":
         return harness.sqlite_in(tmp_path)
-    postgres: PostgresServer = request.getfixturevalue("postgres")
-    return postgres.new_database()
+    return str(request.getfixturevalue("database"))
 
 
 @pytest.fixture(scope="session")

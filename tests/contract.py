@@ -1,8 +1,9 @@
-"""What the contract says of errors: read from the comments of the methods in protos/."""
+"""What the contract says of errors: in the comments of the methods, and in docs/operations.md."""
 
 import re
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 
 import grpc
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
@@ -48,3 +49,6 @@ def _told_in(file: FileDescriptorProto) -> Iterator[tuple[str, set[Error]]]:
 TOLD = dict(_told())
 COMMON = TOLD["/idstatus.v1.TaskService"]
 """What any method may answer."""
+_OPERATIONS = Path(__file__).parents[1] / "docs" / "operations.md"
+OPERATIONS = errors_in(_OPERATIONS.read_text().replace("`", ""))
+"""What any method of google.longrunning.Operations may answer besides."""

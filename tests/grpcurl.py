@@ -13,7 +13,7 @@ BIN = Path(sys.executable).parent
 def typed(line: str) -> list[str]:
     """Return the command that types a line into a shell that finds grpcurl."""
     if not (BIN / "grpcurl").exists():
-        pytest.fail("no grpcurl here: install Go 1.25 or newer (https://go.dev/dl), make grpcurl")
+        pytest.fail("no grpcurl here: install Go 1.26 or newer (https://go.dev/dl), make grpcurl")
     return ["env", f"PATH={BIN}:{os.environ['PATH']}", "bash", "-c", line]
 
 

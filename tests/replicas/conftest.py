@@ -16,9 +16,9 @@ from idstatus import AsyncClient
 
 
 @pytest.fixture
-def store(postgres: PostgresServer) -> str:
+def store(database: str) -> str:
     """The URL of a database of the test's own."""
-    return postgres.new_database()
+    return database
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 import pytest
-from postgres_server import PostgresServer
 from store.author import Author
 
 from idstatus_server.errors import StoreUnavailableError
@@ -48,13 +47,8 @@ class Slow:
 
 
 @pytest.fixture
-def url(postgres: PostgresServer) -> str:
-    return postgres.new_database()
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[PostgresStore]:
-    async with PostgresStore(url) as store:
+async def store(database: str) -> AsyncIterator[PostgresStore]:
+    async with PostgresStore(database) as store:
         yield store
 
 
@@ -181,10 +175,10 @@ async def test_a_query_whose_callers_have_all_gone_is_given_up(slow: Slow, autho
 
 
 async def test_a_lost_connection_fails_those_who_share_it_and_nobody_else(
-    store: PostgresStore, author: Author, url: str
+    store: PostgresStore, author: Author, database: str
 ) -> None:
     task = await author.create("a")
-    db = await asyncpg.connect(url)
+    db = await asyncpg.connect(database)
     async with db.transaction():
         await db.execute("LOCK TABLE idstatus.tasks")
         lost = [asyncio.create_task(store.tasks(["a"])) for _ in range(3)]

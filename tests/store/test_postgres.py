@@ -4,7 +4,6 @@ import asyncio
 
 import asyncpg
 import pytest
-from postgres_server import PostgresServer
 from store import conformance, conformance_reads
 from store.author import Author
 from store.conformance import START, OpenStore
@@ -16,8 +15,8 @@ from idstatus_server.store.postgres import PostgresStore
 
 class OnPostgres:
     @pytest.fixture
-    def url(self, postgres: PostgresServer) -> str:
-        return postgres.new_database()
+    def url(self, database: str) -> str:
+        return database
 
     @pytest.fixture
     def open_store(self, url: str) -> OpenStore:

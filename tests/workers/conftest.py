@@ -2,16 +2,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres_server import PostgresServer
 from workers.crew import Crew
 
 from harness import ServerProcess
 
 
 @pytest.fixture
-def store(postgres: PostgresServer) -> str:
+def store(database: str) -> str:
     """An empty database."""
-    return postgres.new_database()
+    return database
 
 
 @pytest.fixture

@@ -72,11 +72,11 @@ def connect(
     if ctx.invoked_subcommand == "context":  # it mends what else would stop it here
         return
     said = Connection.of(ctx, locals())  # the options above, by their names
-    ctx.obj = ctx.with_resource(_client(said, context, timeout))
+    # What asks a command for help needs no token, no certificate and no context.
+    ctx.obj = lambda: ctx.with_resource(_client(said, context, timeout))
 
 
 def _client(said: Connection, context: str | None, timeout: timedelta | None) -> Client:
-    """Return a client; it connects with its first call, so to ask for help needs no server."""
     try:
         return chosen(context, said).client(timeout)
     except ValueError as error:

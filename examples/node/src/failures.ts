@@ -9,10 +9,15 @@ export function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && "code" in error && "metadata" in error;
 }
 
-/** Whether trying again later may help: the server is away, or has too much to do. */
-export function passes(error: unknown): boolean {
+/** Whether the server was out of reach. */
+export function isUnavailable(error: unknown): boolean {
+  return isServiceError(error) && error.code === status.UNAVAILABLE;
+}
+
+/** Whether a watch that ended so is to be resumed. */
+export function isToBeResumed(error: unknown): boolean {
   return (
-    isServiceError(error) && [status.UNAVAILABLE, status.RESOURCE_EXHAUSTED].includes(error.code)
+    isUnavailable(error) || (isServiceError(error) && error.code === status.RESOURCE_EXHAUSTED)
   );
 }
 
@@ -27,7 +32,7 @@ export async function insist<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      if (!passes(error)) throw error;
+      if (!isUnavailable(error)) throw error;
       await pause();
     }
   }

@@ -4,7 +4,7 @@ import {
   WatchTasksRequest,
   type WatchTasksResponse,
 } from "./gen/idstatus/v1/task_service.js";
-import { passes, pause } from "./failures.js";
+import { isToBeResumed, pause } from "./failures.js";
 
 /** A message, or that a stream has broken. */
 export type WatchEvent = WatchTasksResponse | "broken";
@@ -33,7 +33,7 @@ export async function* watch(
         held = [];
       }
     } catch (error) {
-      if (!passes(error)) throw error;
+      if (!isToBeResumed(error)) throw error;
       yield "broken";
       await pause();
     } finally {

@@ -12,5 +12,9 @@ pub const PAUSE: Duration = Duration::from_millis(200);
 /// tonic says UNKNOWN of a connection that breaks off. But such a status has a source, and one
 /// that the server sent has none.
 pub fn is_unavailable(status: &Status) -> bool {
-    status.code() == Code::Unavailable || status.source().is_some()
+    match status.code() {
+        Code::Unavailable => true,
+        Code::Unknown => status.source().is_some(),
+        _ => false,
+    }
 }

@@ -33,7 +33,7 @@ def cancel(
     how: options.Output = Format.TABLE,
 ) -> None:
     """Cancel tasks, by their ids or all that match a filter; at once, also while they run."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     wanted = options.task_filter(
         queues=queues,
         statuses=statuses,
@@ -74,7 +74,7 @@ def retry(
     how: options.Output = Format.TABLE,
 ) -> None:
     """Do the work of ended tasks again, as new tasks; print their ids."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
 
     def retry_one(task_id: str) -> None:
         show_created(client.retry(task_id, delay=delay), how=how)
@@ -84,7 +84,7 @@ def retry(
 
 def delete(ctx: typer.Context, ids: options.Ids, how: options.Output = Format.TABLE) -> None:
     """Delete ended tasks. Their ids stay used."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
 
     def delete_one(task_id: str) -> None:
         client.delete(task_id)

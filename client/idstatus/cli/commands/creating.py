@@ -43,7 +43,7 @@ def create(
     how: options.Output = Format.TABLE,
 ) -> None:
     """Create a task and print its id."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     task = client.create(
         parsing.payload(payload, payload_file),
         queue=queue,
@@ -90,7 +90,7 @@ def exec_(
     how: options.Output = Format.TABLE,
 ) -> None:
     """Create a task that executes a command, on a runner with --allow-exec."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     command = CommandLine(argv=tuple(argv), env=parsing.pairs(env), cwd=cwd)
     task = client.create(
         command.encode(),

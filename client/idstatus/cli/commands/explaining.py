@@ -10,7 +10,7 @@ from idstatus.clients import Client
 
 def explain(ctx: typer.Context, task_id: options.Id, how: options.Output = Format.TABLE) -> None:
     """Tell why a task does not run yet or ended so, and what may be done next."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     told = client.explain(task_id)
     if how is not Format.TABLE:
         say_data(told, how)

@@ -23,21 +23,21 @@ def queues(ctx: typer.Context, how: options.Output = Format.TABLE) -> None:
     """List the queues, or look after one: pause, resume, limit, keep."""
     if ctx.invoked_subcommand is not None:
         return
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     _show(client.queues(), how=how)
 
 
 @app.command()
 def pause(ctx: typer.Context, name: Name, how: options.Output = Format.TABLE) -> None:
     """Hold a queue's tasks back; running ones go on."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     _show([client.update_queue(name, paused=True)], how=how)
 
 
 @app.command()
 def resume(ctx: typer.Context, name: Name, how: options.Output = Format.TABLE) -> None:
     """Hand a paused queue's tasks out again."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     _show([client.update_queue(name, paused=False)], how=how)
 
 
@@ -51,7 +51,7 @@ def limit(
     how: options.Output = Format.TABLE,
 ) -> None:
     """Let at most N of a queue's tasks run at once."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     _show([client.update_queue(name, max_running=max_running)], how=how)
 
 
@@ -65,7 +65,7 @@ def keep(
     how: options.Output = Format.TABLE,
 ) -> None:
     """Keep a queue's ended tasks for so long."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     if retention == "default":
         queue = client.update_queue(name, retention="default")
     else:

@@ -32,7 +32,7 @@ def get(
     how: options.Output = Format.TABLE,
 ) -> None:
     """Show what became of a task, and all that is known of it."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     if result or payload:
         task = client.get(task_id)
         sys.stdout.buffer.write(task.result if result else task.payload)
@@ -65,7 +65,7 @@ def list_(
     how: options.Output = Format.TABLE,
 ) -> None:
     """List tasks, the newest first."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     wanted = options.task_filter(
         queues=queues,
         statuses=statuses,
@@ -105,7 +105,7 @@ def wait(
     how: options.Output = Format.TABLE,
 ) -> None:
     """Wait until tasks have ended; the first that is no success decides the exit status."""
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     end = None if limit is None else time.monotonic() + limit.total_seconds()
     status = 0
     for task_id in ids:

@@ -59,7 +59,7 @@ def runner(
         )
         raise typer.Exit(exits.USAGE)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, force=True)
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     served = Runner(client, capacity=capacity, name=name or None, drain_grace=drain or _DRAIN)
     names = dict.fromkeys(queues or ["default"])  # each once
     served.handler(*names)(Executor(memory_limit=memory))

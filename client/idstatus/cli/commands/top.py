@@ -23,7 +23,7 @@ def top(
 
     Without a terminal, or with -o json or yaml, it is printed once.
     """
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     names = queues or ()
     if how is not Format.TABLE:
         say_data(look(client, names), how)

@@ -38,7 +38,7 @@ def watch(
     With ids it ends once all of them have ended; with a filter, or for all tasks, it goes on
     until Ctrl-C. With -o json or yaml, what has a resume_token can be resumed from.
     """
-    client: Client = ctx.obj
+    client: Client = ctx.obj()
     wanted = options.task_filter(
         queues=queues,
         statuses=statuses,
