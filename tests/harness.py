@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from preloaded import Fork
+
 SERVER = (sys.executable, "-m", "idstatus_server")
 # What starts a module of the tests.
 OF_TESTS = ("env", f"PYTHONPATH={Path(__file__).parent}", sys.executable, "-m")
@@ -49,7 +51,7 @@ class ServerProcess:
         self.flags = flags
         self.log = folder / "server.log"
         self.said = ""
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[str] | Fork | None = None
 
     @property
     def pid(self) -> int:
@@ -58,20 +60,15 @@ class ServerProcess:
 
     def start(self, *flags: str) -> Self:
         """Start it and return once it listens."""
-        with self.log.open("a") as log:
-            self._process = subprocess.Popen(
-                [
-                    *self._inside,
-                    *self.program,
-                    *("--listen", self.address),
-                    *("--store", self.store),
-                    *self.flags,
-                    *flags,
-                ],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+        words = ("--listen", self.address, "--store", self.store, *self.flags, *flags)
+        if self.program == SERVER and not self._inside:
+            self._process = Fork(words, self.log)
+        else:
+            command = [*self._inside, *self.program, *words]
+            with self.log.open("a") as log:
+                self._process = subprocess.Popen(
+                    command, stdout=subprocess.PIPE, stderr=log, text=True
+                )
         assert self._process.stdout
         self.said = self._process.stdout.readline()
         assert re.search("listens on", self.said), self.log.read_text()

@@ -1,10 +1,10 @@
 """Runs the server's tools as an operator does."""
 
-import subprocess
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from harness import SERVER
+from preloaded import Fork
 
 _LIMIT = 120.0
 
@@ -19,9 +19,11 @@ class Said(NamedTuple):
 
 def tool(*words: str | Path) -> Said:
     """Run a tool to its end."""
-    command = [*SERVER, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)
-    return Said(done.returncode, done.stdout.splitlines(), done.stderr.splitlines())
+    with tempfile.NamedTemporaryFile("r") as complaints:
+        running = Fork([str(word) for word in words], Path(complaints.name))
+        with running.stdout:
+            out = running.stdout.read().splitlines()
+        return Said(running.wait(_LIMIT), out, complaints.read().splitlines())
 
 
 def check(store: str) -> Said:

@@ -1,7 +1,6 @@
 """Old and new servers side by side on one database: a rolling upgrade that nobody notices."""
 
 import asyncio
-import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from watch.sites import Site
 from watch.truth import origin
 
 import idstatus_server
-from harness import ServerProcess
+from harness import SERVER, ServerProcess
 from idstatus import AsyncClient
 
 # What a later version may do to the schema: add to it.
@@ -34,24 +33,22 @@ def newer(tmp_path: Path) -> Path:
     return version
 
 
-def upgrade(monkeypatch: pytest.MonkeyPatch, newer: Path) -> None:
-    """Let servers that start from now on be of the newer version."""
-    path = os.pathsep.join(filter(None, (str(newer), os.environ.get("PYTHONPATH"))))
-    monkeypatch.setenv("PYTHONPATH", path)
+def upgrade(server: ServerProcess, newer: Path) -> None:
+    """Stop a server, and start it again in the newer version."""
+    assert server.stop() == 0
+    server.program = ("env", f"PYTHONPATH={newer}", *SERVER)
+    server.start()
 
 
 async def test_servers_are_upgraded_one_by_one_under_load(
     replicas: list[ServerProcess],
     sites: list[Site],
     newer: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     storm = Storm(sites, await origin(sites[0]), seed=1)
     await storm.acknowledged(30)
-    upgrade(monkeypatch, newer)
     for server in replicas:
-        assert await asyncio.to_thread(server.stop) == 0
-        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(upgrade, server, newer)
         await storm.acknowledged(30)  # old and new work side by side
     await storm.settle()
 
@@ -60,12 +57,8 @@ async def test_an_old_server_goes_on_after_the_upgrade_but_does_not_start_again(
     replicas: list[ServerProcess],
     clients: list[AsyncClient],
     newer: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with monkeypatch.context() as upgraded:
-        upgrade(upgraded, newer)
-        assert replicas[0].stop() == 0
-        replicas[0].start()
+    upgrade(replicas[0], newer)
     old = clients[1]
     task = await old.create(queue="q")
     assert (await clients[0].status(task.id)).revision == task.revision
