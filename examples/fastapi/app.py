@@ -23,7 +23,15 @@ from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
 
-from idstatus import AsyncClient, IdStatus, RpcError, Runner, TaskContext
+from idstatus import (
+    AsyncClient,
+    IdStatus,
+    InvalidTokenError,
+    OutOfRangeError,
+    RpcError,
+    Runner,
+    TaskContext,
+)
 
 ADDRESS = os.environ.get("IDSTATUS_ADDRESS", "127.0.0.1:50051")
 HTTP_CODES = {
@@ -102,15 +110,19 @@ async def events(task_id: str, last_event_id: Annotated[str, Header()] = "") -> 
     """
     await client.status(task_id)  # an unknown one is a 404, not a stream that breaks
 
-    async def tell() -> AsyncIterator[str]:
-        async with client.watch_batches([task_id], resume_token=last_event_id) as batches:
-            async for batch in batches:
-                for change in batch.changes:
-                    status = change.id_status
-                    yield f"event: {status.status}\ndata: {status.update_time.isoformat()}\n\n"
-                yield f"id: {batch.resume_token}\n\n"
+    async def tell(token: str) -> AsyncIterator[str]:
+        try:
+            async with client.watch_batches([task_id], resume_token=token) as batches:
+                async for batch in batches:
+                    for change in batch.changes:
+                        status = change.id_status
+                        yield f"event: {status.status}\ndata: {status.update_time.isoformat()}\n\n"
+                    yield f"id: {batch.resume_token}\n\n"
+        except (InvalidTokenError, OutOfRangeError):  # it was away for longer than changes are kept
+            async for event in tell(""):
+                yield event
 
-    return StreamingResponse(tell(), media_type="text/event-stream")
+    return StreamingResponse(tell(last_event_id), media_type="text/event-stream")
 
 
 @app.exception_handler(RpcError)

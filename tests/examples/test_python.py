@@ -66,6 +66,8 @@ def test_a_letter_is_sent_and_a_browser_is_told_live(
     # A browser that comes back with the first id is told the rest, and with the last one nothing.
     assert events(http, f"{path}/events", ids[0])[0] == names[1:]
     assert events(http, f"{path}/events", ids[-1])[0] == []
+    # One whose id counts no more is told what stands.
+    assert events(http, f"{path}/events", "of another store")[0] == ["success"]
     with Client(shared_server.address) as client:
         assert client.status(created.json()["id"]).status is Status.SUCCESS
     too_late = http.delete(path)
