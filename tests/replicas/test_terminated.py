@@ -33,7 +33,7 @@ async def test_sessions_that_are_terminated_at_random_cost_no_more_than_a_repeat
     ours = f"FROM pg_stat_activity WHERE datname = '{database}'"
     luck = random.Random(6)
     storm = Storm(sites, await origin(sites[0]), seed=6)
-    for _ in range(15):
+    for _ in range(8):
         await storm.acknowledged(luck.randint(1, 5))
         chance = luck.choice((0.2, 0.6, 1.0))
         end = f"SELECT pg_terminate_backend(pid) {ours} AND random() < {chance}"
