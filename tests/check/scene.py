@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager, closing
 
 import asyncpg
 import msgspec
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from idstatus.v1 import task_pb2 as m
 from idstatus_server.check import Breach, audit
 from idstatus_server.engine import Ledger
 from idstatus_server.engine.commands import (
@@ -32,6 +34,9 @@ from idstatus_server.stores import open_snapshot, open_store, sqlite_path
 
 HOUR = 3600 * SECOND  # longer than any test
 DONE = Outcome(status=Status.SUCCESS)
+# What calls answer that would have to read what is damaged, and a filter that reads all tasks.
+DAMAGED = ("UNAVAILABLE", "STORE_UNAVAILABLE")
+SINCE_1970 = m.TaskFilter(create_time=m.TimeRange(start=Timestamp(seconds=1)))
 _DOCUMENTS = (
     ("tasks", "doc"),
     ("log", "before"),
