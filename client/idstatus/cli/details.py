@@ -8,7 +8,7 @@ from rich.text import Text
 
 from idstatus.cli import words
 from idstatus.cli.execution.command_line import CommandLine
-from idstatus.cli.output import clean, one_line, row
+from idstatus.cli.output import clean, one_line, row, rows
 from idstatus.models.task import RetryPolicy, Task
 from idstatus.models.wire import seconds
 
@@ -57,8 +57,7 @@ def _facts(task: Task) -> Iterator[tuple[str, str]]:
 
 def _block(label: str, text: str) -> Iterator[Text]:
     lines = clean(text).splitlines()
-    for number, line in enumerate(lines[:_MOST_LINES]):
-        yield row("" if number else label, line)
+    yield from rows(label, lines[:_MOST_LINES])
     if len(lines) > _MOST_LINES:
         yield row("", f"and {len(lines) - _MOST_LINES} lines more")
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from rich.text import Text
 
 from idstatus.cli import words
-from idstatus.cli.output import one_line, row
+from idstatus.cli.output import one_line, row, rows
 from idstatus.models.enums import Execution, NextStep, Obstacle, Reason, Status
 from idstatus.models.explanation import Explanation
 from idstatus.models.task import Task
@@ -37,22 +37,17 @@ def explain(told: Explanation) -> Iterator[Text]:
     yield row("id", task.id)
     yield row("status", words.state(task))
     yield row("queue", task.queue)
-    yield from _rows("why", list(_why(told)))
+    yield from rows("why", _why(told))
     if task.status is Status.RUNNING:
-        yield from _rows("held", list(_held(task)))
+        yield from rows("held", _held(task))
         yield row("progress", words.progress(task) or "none was told")
     if task.late_report:
         yield row("late report", words.outcome(task.late_report.outcome))
     if task.status is not Status.SUCCESS:
         yield row("run again", _AGAIN[task.execution])
     if len(told.chain) > 1:
-        yield from _rows("chain", list(_chain(told)))
-    yield from _rows("next", [_STEPS[step].format(id=task.id) for step in told.next_steps])
-
-
-def _rows(label: str, lines: list[Text | str]) -> Iterator[Text]:
-    for number, line in enumerate(lines):
-        yield row("" if number else label, line)
+        yield from rows("chain", _chain(told))
+    yield from rows("next", (_STEPS[step].format(id=task.id) for step in told.next_steps))
 
 
 def _why(told: Explanation) -> Iterator[str]:

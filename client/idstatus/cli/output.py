@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +27,12 @@ def say(text: Text | str) -> None:
 def row(label: str, value: Text | str) -> Text:
     """Return a line with a label before it."""
     return Text.assemble((label.ljust(_LABEL_WIDTH), "dim"), value)
+
+
+def rows(label: str, values: Iterable[Text | str]) -> Iterator[Text]:
+    """Yield a line for each value, the first one with the label before it."""
+    for number, value in enumerate(values):
+        yield row("" if number else label, value)
 
 
 class Listing:

@@ -21,15 +21,13 @@ _SERVER = {
 
 def _said(flag: str) -> Any:
     """Return an option that a variable may stand in for."""
-    metavar, text = _SERVER[flag]
-    variable = f"IDSTATUS_{flag[2:].upper().replace('-', '_')}"
-    return typer.Option(flag, metavar=metavar, help=text, envvar=variable)
+    return _kept(flag, envvar=f"IDSTATUS_{flag[2:].upper().replace('-', '_')}")
 
 
-def _kept(flag: str) -> Any:
-    """Return an option of what is to be kept in a context."""
+def _kept(flag: str, envvar: str | None = None) -> Any:
+    """Return an option of what is to be kept in a context, where no variable stands in for it."""
     metavar, text = _SERVER[flag]
-    return typer.Option(flag, metavar=metavar, help=text)
+    return typer.Option(flag, metavar=metavar, help=text, envvar=envvar)
 
 
 _TLS = "Speak TLS; with gRPC's own authorities unless --ca names others."
