@@ -59,11 +59,11 @@ async def test_garbage_is_no_token(api: Api, garbage: str) -> None:
     assert (await refused(queues)).kind == INVALID
 
 
-@pytest.mark.parametrize("at", [0, 5, 12, -1])
+@pytest.mark.parametrize("at", [0, 5, 12, -2])
 async def test_a_token_that_was_tampered_with_is_refused(api: Api, queue: str, at: int) -> None:
     token = (await first_page(api, queue)).next_page_token
     other = "A" if token[at] != "A" else "B"
-    forged = token[:at] + other + token[at:][1:] if at >= 0 else token[:-2] + other + token[-1]
+    forged = token[:at] + other + token[at:][1:]
     wanted = m.TaskFilter(queues=[queue])
     assert (await refused(api.page(filter=wanted, page_size=1, page_token=forged))).kind == INVALID
 
