@@ -13,12 +13,14 @@ from functools import partial
 from importlib.metadata import version
 
 from idstatus_server import config, logs, tools, workers
+from idstatus_server.auth import Authenticator
 from idstatus_server.engine import Ledger
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.limits import SECOND
 from idstatus_server.model import Change
 from idstatus_server.rpc.rooms import Patience, Rooms
 from idstatus_server.rpc.server import RpcServer
+from idstatus_server.rpc.sign_in import SignIn
 from idstatus_server.store.sqlite import system_clock
 from idstatus_server.stores import open_store
 from idstatus_server.timers import Timers
@@ -106,6 +108,7 @@ async def serve(
     Raises:
         StartError: the store or an address is not to be had.
     """
+    sign_in = SignIn(Authenticator(settings.auth) if settings.auth else None)
     async with open_store(settings.store, settings.store_connections) as store:
         hub = Hub(store, (await store.head()).newest)
         arrivals = Arrivals()
@@ -130,7 +133,7 @@ async def serve(
                 max_age=settings.max_stream_age / SECOND,
             ),
         )
-        server = RpcServer(rooms, settings.max_message_bytes, shared=shared)
+        server = RpcServer(rooms, sign_in, settings.max_message_bytes, shared=shared)
         try:
             bound = await server.start(settings.listen)
             timers.append(

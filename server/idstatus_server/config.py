@@ -32,6 +32,8 @@ class Config:
     workers: int
     parent: int | None
     """The file descriptor of a worker's line to its parent; None if this process is no worker."""
+    auth: Path | None
+    """The file that tells who may do what; None lets everyone who can connect do everything."""
     log_level: str
     log_format: str
     grace: int
@@ -93,6 +95,7 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
                     "store_connections",
                     "workers",
                     "parent",
+                    "auth",
                     "log_level",
                     "log_format",
                     "grace",
@@ -129,6 +132,10 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def _addresses(text: str) -> tuple[str, ...]:
@@ -229,6 +236,13 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     add("workers", _count, "1", "Processes that share the port; more than one needs PostgreSQL.")
     # Not for people: a parent gives it to its workers.
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+    add(
+        "auth",
+        _path,
+        "",
+        "A file (TOML) that tells who may do what, by bearer tokens and certificates; without one "
+        "everyone who can connect may do everything.",
+    )
     levels = ("debug", "info", "warning", "error")
     add("log-level", _choice(*levels), "info", "One of " + ", ".join(levels) + ".")
     add("log-format", _choice("text", "json"), "text", "text or json.")

@@ -1,6 +1,9 @@
 """The domain's exceptions. What each becomes on the wire is in ``rpc/errors.py``.
 
 DomainError
+  UnauthenticatedError
+    NoCredentialsError, BadCredentialsError, CredentialsExpiredError
+  NotPermittedError
   NotFoundError
     TaskNotFoundError, QueueNotFoundError
   AlreadyExistsError
@@ -13,9 +16,10 @@ DomainError
   RevisionError
     RevisionCompactedError, RevisionInFutureError
   ExhaustedError
-    WatcherTooSlowError, TooManyWatchesError, OverloadedError
+    WatcherTooSlowError, TooManyWatchesError, OverloadedError, CallerLimitError
   UnavailableError
-    DrainingError, StoreUnavailableError (StoreDamagedError), StreamAgedError
+    DrainingError, StoreUnavailableError (StoreDamagedError), StreamAgedError,
+    KeysUnavailableError
 StartError
 """
 
@@ -36,6 +40,10 @@ class DomainError(Exception):
         super().__init__(message)
         self.message = message
         self.metadata = {key: str(value) for key, value in metadata.items()}
+
+
+class UnauthenticatedError(DomainError):
+    """Who calls is not known."""
 
 
 class NotFoundError(DomainError):
@@ -70,6 +78,39 @@ class UnavailableError(DomainError):
     retry_after: ClassVar[float] = 0.5
 
 
+class NoCredentialsError(UnauthenticatedError):
+    """The call carries nothing that tells who makes it."""
+
+    reason = "NO_CREDENTIALS"
+
+    def __init__(self) -> None:
+        super().__init__("the call carries neither a bearer token nor a certificate known here")
+
+
+class BadCredentialsError(UnauthenticatedError):
+    """The token is not valid. Why is for the server's log: who guesses is told nothing."""
+
+    reason = "BAD_CREDENTIALS"
+
+    def __init__(self) -> None:
+        super().__init__("the bearer token is not valid here")
+
+
+class CredentialsExpiredError(UnauthenticatedError):
+    """The token was valid, and is no more: come back with a new one."""
+
+    reason = "CREDENTIALS_EXPIRED"
+
+    def __init__(self) -> None:
+        super().__init__("the bearer token has expired: get a new one; a stream can be resumed")
+
+
+class NotPermittedError(DomainError):
+    """The caller may not do this."""
+
+    reason = "NOT_PERMITTED"
+
+
 class TaskNotFoundError(NotFoundError):
     """No task has this id."""
 
@@ -102,12 +143,11 @@ class UniqueKeyHeldError(AlreadyExistsError):
 
     reason = "UNIQUE_KEY_HELD"
 
-    def __init__(self, key: str, task_id: str) -> None:
-        super().__init__(
-            f"the unique key {key} is held by the unfinished task {task_id}",
-            unique_key=key,
-            id=task_id,
-        )
+    def __init__(self, key: str, task_id: str = "") -> None:
+        """Make one; without an id it does not tell of a task that the caller may not see."""
+        known = {"id": task_id} if task_id else {}
+        who = f"the unfinished task {task_id}" if task_id else "a task of another queue"
+        super().__init__(f"the unique key {key} is held by {who}", unique_key=key, **known)
 
 
 class RequestIdReusedError(AlreadyExistsError):
@@ -251,6 +291,12 @@ class OverloadedError(ExhaustedError):
     reason = "OVERLOADED"
 
 
+class CallerLimitError(ExhaustedError):
+    """The caller has as much under way as one caller may, or calls too often."""
+
+    reason = "CALLER_LIMIT"
+
+
 class DrainingError(UnavailableError):
     """The server is shutting down."""
 
@@ -284,6 +330,15 @@ class StreamAgedError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__("the stream has reached its maximum age: resume it")
+
+
+class KeysUnavailableError(UnavailableError):
+    """The keys with which tokens are signed cannot be fetched."""
+
+    reason = "KEYS_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__("the keys that tell whether a token is valid are out of reach")
 
 
 class StartError(Exception):

@@ -5,13 +5,14 @@ Times and spans are integers in microseconds (times since the Unix epoch, UTC);
 field may be added with a default, but never renamed or given a new meaning.
 """
 
+import hmac
 from enum import IntEnum
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from idstatus_server import lifecycle
+from idstatus_server import access, lifecycle
 from idstatus_server.lifecycle import TERMINAL, Execution, Reason, State, Status
 from idstatus_server.limits import YEAR
 
@@ -152,6 +153,10 @@ class Task(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
             return min(self.lease_expire_time, self.deadline)
         return None
 
+    def held_with(self, token: str) -> bool:
+        """Tell whether a token is that of the task's lease; the time it takes tells nothing."""
+        return hmac.compare_digest(self.lease_token.encode(), token.encode()) and bool(token)
+
     def as_created(self) -> "Task":
         """Return it as the answer to its creation showed it."""
         first = self.transitions[0]
@@ -281,7 +286,10 @@ class QueueState(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False
 
 
 class Filter(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """Which tasks are meant: those that match every field that is set."""
+    """Which tasks are meant: those that match every field that is set.
+
+    ``scope`` holds the patterns of the queues that the caller may ask about.
+    """
 
     queues: frozenset[str] = frozenset()
     statuses: frozenset[Status] = frozenset()
@@ -290,6 +298,7 @@ class Filter(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     created_from: int = 0
     created_before: int | None = None
     has_late_report: bool | None = None
+    scope: tuple[str, ...] = access.ALL
 
     @property
     def key(self) -> object:
@@ -303,6 +312,7 @@ class Filter(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
             self.created_from,
             self.created_before,
             self.has_late_report,
+            self.scope,
         )
 
     def matches(self, task: Task) -> bool:
@@ -318,4 +328,5 @@ class Filter(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
                 or (task.late_report is not None) == self.has_late_report
             )
             and (not self.labels or self.labels.items() <= task.labels.items())
+            and access.matches(self.scope, task.queue)
         )

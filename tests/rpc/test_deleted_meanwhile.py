@@ -15,8 +15,8 @@ from idstatus_server.errors import TaskNotFoundError
 from idstatus_server.limits import Limits
 from idstatus_server.rpc import encode
 from idstatus_server.rpc.claiming import Claiming
-from idstatus_server.rpc.dispatch import Context, Guard
 from idstatus_server.rpc.finding import tell
+from idstatus_server.rpc.guard import Context, Guard
 from idstatus_server.rpc.listing import Listing
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.tokens import Tokens

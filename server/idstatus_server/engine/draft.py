@@ -5,16 +5,16 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from idstatus_server import lifecycle
+from idstatus_server.access import ANYONE, Caller
 from idstatus_server.errors import (
     PreconditionError,
-    RequestIdReusedError,
     TaskFinishedError,
     TaskNotFinishedError,
     TaskNotFoundError,
     TaskNotRunningError,
 )
 from idstatus_server.lifecycle import Event, IllegalEventError, Reason, State, Status
-from idstatus_server.model import Answer, Change, Kind, Queue, Task, Transition, replace
+from idstatus_server.model import Change, Kind, Queue, Task, Transition, replace
 from idstatus_server.store.base import Loaded, Remembered, Writes
 
 K = TypeVar("K")
@@ -48,20 +48,27 @@ class Draft:
         self._answers: dict[str, Remembered] = {}
         self._new_queues: dict[str, Queue] = {}
         self._undo: list[tuple[MutableMapping[Any, Any], Any, Any]] = []
+        self._caller = ANYONE
 
     # -- what the commands see
 
     def task(self, task_id: str) -> Task:
-        """Return the task as it stands now, or raise TaskNotFoundError."""
+        """Return the task as it stands now.
+
+        Raises:
+            TaskNotFoundError: there is none, or none that the caller may see.
+            NotPermittedError: the caller may see it, and no more.
+        """
         found = self._tasks.get(task_id)
         if found is None:
             raise TaskNotFoundError(task_id)
+        self._caller.touch(task_id, found.queue)
         return found
 
     def status(self, task_id: str) -> Status | None:
-        """Return where the task stands, None if there is none."""
+        """Return where the task stands, None if there is none that the caller may see."""
         found = self._tasks.get(task_id)
-        return found.status if found else None
+        return found.status if found and self._caller.sees(found.queue) else None
 
     def id_taken(self, task_id: str) -> bool:
         """Tell whether the id is, or ever was, a task's."""
@@ -75,18 +82,9 @@ class Draft:
             return holder if task and not task.terminal else None
         return holder
 
-    def answered(self, request_id: str, fingerprint: bytes) -> Answer | None:
-        """Return what the request was answered before.
-
-        Raises:
-            RequestIdReusedError: the id was used with another body.
-        """
-        known = self._remembered.get(request_id) if request_id else None
-        if known is None:
-            return None
-        if known.fingerprint != fingerprint:
-            raise RequestIdReusedError(request_id)
-        return known.answer
+    def answer_to(self, request_id: str) -> Remembered | None:
+        """Return what a request was answered before."""
+        return self._remembered.get(request_id)
 
     def recall(self, task_id: str) -> Task:
         """Return a task as it stands or, if it is gone, as it last was.
@@ -237,8 +235,9 @@ class Draft:
     # -- what the ledger does
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Undo everything done inside if it raises."""
+    def attempt(self, caller: Caller) -> Iterator[None]:
+        """Do what a caller has asked for inside; undo everything done if it raises."""
+        self._caller = caller
         self._undo.clear()
         made = len(self._changes)
         try:

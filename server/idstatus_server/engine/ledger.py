@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from itertools import accumulate
 from typing import Any, Protocol, TypeVar
 
+from idstatus_server.access import caller
 from idstatus_server.engine.claimable import amounts, in_vain
 from idstatus_server.engine.draft import Draft
 from idstatus_server.errors import DomainError, OverloadedError, StoreUnavailableError
@@ -69,12 +70,13 @@ class Command(Protocol[R_co]):
 
 
 class _Pending:
-    __slots__ = ("answer", "command", "deadline", "outcome")
+    __slots__ = ("answer", "caller", "command", "deadline", "outcome")
 
     def __init__(self, command: Command[Any], answer: asyncio.Future[Any]) -> None:
         self.command = command
         self.answer = answer
         self.deadline = deadline.get()
+        self.caller = caller.get()
         self.outcome: Any = None
 
 
@@ -215,7 +217,7 @@ class Ledger:
             draft = await self._load(transaction, batch)
             for pending in batch:
                 try:
-                    with draft.attempt():
+                    with draft.attempt(pending.caller):
                         pending.outcome = pending.command.decide(draft)
                 except DomainError as error:
                     pending.outcome = error

@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import Sequence
 
 from idstatus.v1 import task_service_pb2 as pb
+from idstatus_server.access import caller
 from idstatus_server.engine import Ledger
 from idstatus_server.engine.commands import CancelBatch, Cancelled, RecallCancel
 from idstatus_server.lifecycle import UNFINISHED
 from idstatus_server.limits import Limits
 from idstatus_server.model import Filter, Task, replace
 from idstatus_server.rpc import decode, encode
-from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.errors import to_status
 from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.guard import Context
 from idstatus_server.rpc.listing import Listing
 from idstatus_server.store.base import Page
 
@@ -82,7 +83,9 @@ class Cancelling:
         size = self._limits.batch
         for start in range(0, len(ids), size):
             found = await self._listing.store.tasks(ids[start : start + size])
-            count += sum(not task.terminal for task in found.values())
+            count += sum(
+                not task.terminal and caller.get().may(task.queue) for task in found.values()
+            )
             await asyncio.sleep(0)
         return count
 

@@ -8,8 +8,8 @@ from idstatus_server.engine.commands import Claim, Claimed
 from idstatus_server.limits import DEFAULT_QUEUE
 from idstatus_server.model import Task
 from idstatus_server.rpc import encode
-from idstatus_server.rpc.dispatch import Guard
 from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.guard import Guard
 from idstatus_server.rpc.rooms import Rooms
 
 _LOOK_AGAIN = 10.0
@@ -65,10 +65,10 @@ class Claiming:
 
 def wanted_queues(fields: Fields, queues: Sequence[str]) -> tuple[str, ...]:
     """Return the queues to claim from."""
-    queues = fields.at_most("queues", queues, fields.limits.claim_queues)
+    queues = fields.at_most("queues", queues, fields.limits.claim_queues) or [DEFAULT_QUEUE]
     for i, queue in enumerate(queues):
         fields.queue(f"queues[{i}]", queue)
-    return tuple(dict.fromkeys(queues)) or (DEFAULT_QUEUE,)
+    return tuple(dict.fromkeys(queues))
 
 
 def lease_duration(fields: Fields, message: pb.ClaimTasksRequest | pb.Subscription) -> int:

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from idstatus.v1 import runner_service_pb2 as runners
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as tasks
+from idstatus_server.access import caller
 from idstatus_server.engine.commands import NewTask, Report, WantedLease
 from idstatus_server.engine.commands.request import RequestKey
 from idstatus_server.lifecycle import FAILURES, Reason, Status
@@ -30,7 +31,8 @@ def request_key(fields: Fields, request: Any) -> RequestKey:
     rest.CopyFrom(request)
     rest.ClearField("request_id")
     body = request.DESCRIPTOR.full_name.encode() + _canonical(rest)
-    return RequestKey(request_id, hashlib.blake2b(body, digest_size=16).digest())
+    fingerprint = hashlib.blake2b(body, digest_size=16).digest()
+    return RequestKey(request_id, fingerprint, caller.get().name)
 
 
 def _canonical(message: Message) -> bytes:
@@ -120,6 +122,7 @@ def task_filter(outer: Fields, wanted: task_pb2.TaskFilter) -> Filter:
         created_from=span.time("start", wanted.create_time) or 0,
         created_before=span.time("end", wanted.create_time),
         has_late_report=wanted.has_late_report if wanted.HasField("has_late_report") else None,
+        scope=caller.get().allowed,
     )
 
 

@@ -1,16 +1,15 @@
-"""Puts our servicers behind gRPC: one guard for all methods.
+"""Puts our servicers behind gRPC: the same way in and out for all methods.
 
 A servicer has a coroutine for each method of its service, under the method's
-name in snake case. The guard counts calls, refuses those past the limit, and
-turns errors into statuses.
+name in snake case. Its caller signs in, the guard counts the call or refuses it, and
+errors become statuses.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NoReturn, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
@@ -19,129 +18,43 @@ from google.protobuf.message_factory import GetMessageClass
 
 from idstatus_server.errors import (
     DomainError,
-    OverloadedError,
     StoreDamagedError,
     StoreUnavailableError,
-    TooManyWatchesError,
     WatcherTooSlowError,
 )
+from idstatus_server.rpc import audit
 from idstatus_server.rpc.errors import code_of, to_status
+from idstatus_server.rpc.guard import Context, Guard
 from idstatus_server.rpc.pace import in_good_time
 from idstatus_server.rpc.parse import check_parsed, parser
-from idstatus_server.rpc.unread import Unread
+from idstatus_server.rpc.roles import RULES
+from idstatus_server.rpc.sign_in import SignIn
 
 M = TypeVar("M")
-Context = grpc.aio.ServicerContext[Any, Any]
 _log = logging.getLogger(__name__)
-# Smaller answers are not counted: a call takes as much itself.
-_SMALL = 4096
-# Large requests are refused while there are so many bytes of requests in flight.
-_LARGE, _MOST_BYTES = 64 << 10, 256 << 20
 
 
-class Guard:
-    """Counts the calls and streams in flight; ``in_flight`` and ``streams`` bound them."""
+class Way(NamedTuple):
+    """The way into a service: who signs in, and the guard that counts the calls."""
 
-    def __init__(self, *, in_flight: int, streams: int) -> None:
-        self._limits = {False: in_flight, True: streams}
-        self._counts = {False: 0, True: 0}
-        self._bytes = 0
-        self._given_up = 0
-        self._left = asyncio.Event()
-        self._closed: DomainError | None = None
-        self._unread = Unread()
-
-    def enter(self, *, stream: bool, size: int = 0) -> None:
-        """Let a call in, or refuse it at once; who was let in has to ``leave``.
-
-        ``size`` is that of its request, in bytes.
-
-        Raises:
-            OverloadedError, TooManyWatchesError: as many as may be are in flight.
-        """
-        if self._closed:
-            raise self._closed
-        limit = self._limits[stream]
-        if self._counts[stream] >= limit:
-            if stream:
-                raise TooManyWatchesError(f"{limit} streams are open already", limit=limit)
-            raise OverloadedError(f"{limit} calls are in flight already", limit=limit)
-        if size > _LARGE and self._bytes + size > _MOST_BYTES:
-            raise OverloadedError(
-                f"requests of {_MOST_BYTES} bytes are in flight already", limit=_MOST_BYTES
-            )
-        self._counts[stream] += 1
-        self._bytes += size
-
-    def leave(self, *, stream: bool, size: int = 0) -> None:
-        """Undo ``enter``."""
-        self._counts[stream] -= 1
-        self._bytes -= size
-        self._left.set()
-
-    def answer(self, data: bytes, context: Context) -> bytes:
-        """Return an answer, which counts as unread until the call is over.
-
-        Raises:
-            OverloadedError: the client leaves too much unread.
-        """
-        call = asyncio.current_task()
-        if call and len(data) > _SMALL:
-            peer, size = context.peer(), len(data)
-            self._unread.add(peer, size)
-            # gRPC's own callback would be a cycle, and keep the answer until that is collected.
-            call.add_done_callback(lambda _: self._unread.take_off(peer, size))
-        return data
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Let a call take the place of a stream while it only waits: it keeps no other out.
-
-        It then goes on, even if as many calls as may be are in flight by now.
-
-        Raises:
-            TooManyWatchesError: as many streams as may be are open.
-        """
-        self.enter(stream=True)
-        self._counts[False] -= 1
-        try:
-            yield
-        finally:
-            self._counts[False] += 1
-            self.leave(stream=True)
-
-    @contextmanager
-    def giving_up(self) -> Iterator[None]:
-        """End a stream whose client takes nothing, nor its end: nobody waits until it does."""
-        self._given_up += 1
-        self._left.set()
-        try:
-            yield
-        finally:
-            self._given_up -= 1
-
-    def close(self, error: DomainError) -> None:
-        """Refuse whoever comes from now on."""
-        self._closed = error
-
-    async def emptied(self) -> None:
-        """Return once all calls and streams have ended, or are given up."""
-        while sum(self._counts.values()) > self._given_up:
-            self._left.clear()
-            await self._left.wait()
+    sign_in: SignIn
+    guard: Guard
 
 
-def handlers(
-    service: Any, servicer: object, guard: Guard, *, name: str = ""
-) -> grpc.GenericRpcHandler:
+def handlers(service: Any, servicer: object, way: Way, *, name: str = "") -> grpc.GenericRpcHandler:
     """Return the handlers for all methods of a service, given its descriptor.
 
     ``name`` is that of another service with the same messages.
     """
+    name = name or service.full_name
     return grpc.method_handlers_generic_handler(
-        name or service.full_name,
+        name,
         {
-            method.name: _handler(method, getattr(servicer, snake_case(method.name)), guard)
+            method.name: _handler(
+                method,
+                getattr(servicer, snake_case(method.name)),
+                _Entrance(way, f"{name}/{method.name}", stream=method.server_streaming),
+            )
             for method in service.methods
         },
     )
@@ -152,19 +65,74 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=.)([A-Z])", r"_\1", name).lower()
 
 
+class _Entrance:
+    """The way into one method, and out of it: with a status, and a line in the audit log."""
+
+    def __init__(self, way: Way, method: str, *, stream: bool) -> None:
+        self._sign_in, self._guard = way
+        self._method = method
+        self._stream = stream
+        self._audited = RULES[method].audited
+
+    def around(
+        self, call: Callable[[Any, Context], Awaitable[Any]]
+    ) -> Callable[[Any, Context], Awaitable[Any]]:
+        """Let in those who may call; each has its place until its status is sent."""
+
+        async def guarded(request: Any, context: Context) -> Any:
+            try:
+                return await self._admitted(call, request, context)
+            except grpc.aio.AbortError as aborted:
+                # The call keeps it, and gRPC raises it again. It must not keep our frames in turn,
+                # and with them the request and the call, until the garbage collector comes.
+                aborted.__traceback__ = aborted.__context__ = None
+            finally:
+                if self._audited:
+                    audit.record(self._method, request, context)
+
+        return guarded
+
+    async def _admitted(
+        self, call: Callable[[Any, Context], Awaitable[Any]], request: Any, context: Context
+    ) -> Any:
+        size = request.ByteSize() if isinstance(request, Message) else 0
+        try:
+            await self._sign_in.admit(self._method, context)
+            self._guard.enter(stream=self._stream, size=size)
+        except DomainError as error:
+            await abort(context, error)
+        try:
+            return await call(request, context)
+        except (asyncio.CancelledError, grpc.aio.AbortError, grpc.aio.InternalError):
+            # To swallow a cancellation leaks memory in grpcio (grpc/grpc #43360). With an error of
+            # gRPC's own, as to write to a client that is gone, the call has ended already.
+            raise
+        except WatcherTooSlowError as error:
+            with self._guard.giving_up():
+                await abort(context, error)
+        except Exception as error:  # noqa: BLE001  # abort tells ours from others
+            await abort(context, error)
+        finally:
+            self._guard.leave(stream=self._stream, size=size)
+
+    def answer(self, data: bytes, context: Context) -> bytes:
+        """Return an answer, which counts as unread until the call is over."""
+        return self._guard.answer(data, context)
+
+
 def _handler(
-    method: MethodDescriptor, serve: Callable[..., Awaitable[Any]], guard: Guard
+    method: MethodDescriptor, serve: Callable[..., Awaitable[Any]], entrance: _Entrance
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     parse = parser(GetMessageClass(method.input_type))
     if not method.server_streaming:
-        unary = _unary(serve, guard, waits=may_wait(method))
+        unary = _unary(serve, entrance, waits=may_wait(method))
         return grpc.unary_unary_rpc_method_handler(unary, request_deserializer=parse)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(
-            _stream(serve, guard), request_deserializer=parse, response_serializer=_serialize
+            _stream(serve, entrance), request_deserializer=parse, response_serializer=_serialize
         )
     return grpc.unary_stream_rpc_method_handler(
-        _stream(serve, guard), request_deserializer=parse, response_serializer=_serialize
+        _stream(serve, entrance), request_deserializer=parse, response_serializer=_serialize
     )
 
 
@@ -174,7 +142,7 @@ def may_wait(method: MethodDescriptor) -> bool:
 
 
 def _unary(
-    serve: Callable[..., Awaitable[Any]], guard: Guard, *, waits: bool
+    serve: Callable[..., Awaitable[Any]], entrance: _Entrance, *, waits: bool
 ) -> Callable[..., Any]:
     timely = in_good_time(serve, waits=waits)
 
@@ -186,12 +154,12 @@ def _unary(
             else _in_time(timely(parsed, context, left), left)
         )
         # The stock servicers answer with nothing when they set a status.
-        return guard.answer(message.SerializeToString() if message else b"", context)
+        return entrance.answer(message.SerializeToString() if message else b"", context)
 
-    return _guarded(call, guard, stream=False)
+    return entrance.around(call)
 
 
-def _stream(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Any]:
+def _stream(serve: Callable[..., Awaitable[Any]], entrance: _Entrance) -> Callable[..., Any]:
     async def call(
         request: Message | AsyncIterator[Message | None] | None, context: Context
     ) -> None:
@@ -200,43 +168,7 @@ def _stream(serve: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[...,
         await context.send_initial_metadata(())
         await serve(check_parsed(request), context)
 
-    return _guarded(call, guard, stream=True)
-
-
-def _guarded(
-    call: Callable[[Any, Context], Awaitable[Any]], guard: Guard, *, stream: bool
-) -> Callable[[Any, Context], Awaitable[Any]]:
-    """Admit calls and end them with a status; each has its place until that is sent."""
-
-    async def admitted(request: Any, context: Context) -> Any:
-        size = request.ByteSize() if isinstance(request, Message) else 0
-        try:
-            guard.enter(stream=stream, size=size)
-        except DomainError as error:
-            await abort(context, error)
-        try:
-            return await call(request, context)
-        except (asyncio.CancelledError, grpc.aio.AbortError, grpc.aio.InternalError):
-            # To swallow a cancellation leaks memory in grpcio (grpc/grpc #43360). With an error of
-            # gRPC's own, as to write to a client that is gone, the call has ended already.
-            raise
-        except WatcherTooSlowError as error:
-            with guard.giving_up():
-                await abort(context, error)
-        except Exception as error:  # noqa: BLE001  # abort tells ours from others
-            await abort(context, error)
-        finally:
-            guard.leave(stream=stream, size=size)
-
-    async def guarded(request: Any, context: Context) -> Any:
-        try:
-            return await admitted(request, context)
-        except grpc.aio.AbortError as aborted:
-            # The call keeps it, and gRPC raises it again. It must not keep our frames in turn, and
-            # with them the request and the call, until the garbage collector comes.
-            aborted.__traceback__ = aborted.__context__ = None
-
-    return guarded
+    return entrance.around(call)
 
 
 async def _in_time(answer: Awaitable[M], left: float) -> M:

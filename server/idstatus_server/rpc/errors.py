@@ -17,6 +17,8 @@ from idstatus_server import errors
 DOMAIN = "idstatus"
 
 CODES: dict[type[errors.DomainError], grpc.StatusCode] = {
+    errors.UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
+    errors.NotPermittedError: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotFoundError: grpc.StatusCode.NOT_FOUND,
     errors.AlreadyExistsError: grpc.StatusCode.ALREADY_EXISTS,
     errors.PreconditionError: grpc.StatusCode.FAILED_PRECONDITION,

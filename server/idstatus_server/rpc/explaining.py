@@ -6,9 +6,9 @@ from idstatus.v1 import task_service_pb2 as pb
 from idstatus_server.lifecycle import Event, Status, allows
 from idstatus_server.model import Filter, QueueState, Task
 from idstatus_server.rpc import encode
-from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.finding import find
+from idstatus_server.rpc.guard import Context
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.store.base import Page
 

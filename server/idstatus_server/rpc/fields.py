@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from idstatus_server.access import caller
 from idstatus_server.errors import InvalidFieldError, Violation
 from idstatus_server.limits import ID, OPERATION, QUEUE, SECOND, Limits
 
@@ -69,7 +70,13 @@ class Fields:
         return self._pattern(field, value, ID, optional=optional)
 
     def queue(self, field: str, value: str, *, default: str = "") -> str:
-        """Return the name of a queue, or the default if there is none."""
+        """Return the name of a queue, or the default if there is none.
+
+        Raises:
+            NotPermittedError: the caller may not make this call there. It is raised at once:
+                who may not is not told what else is wrong.
+        """
+        caller.get().enter(value or default)
         return self._pattern(field, value or default, QUEUE)
 
     def operation(self, field: str, value: str) -> str:

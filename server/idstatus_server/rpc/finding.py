@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from idstatus.v1 import task_pb2
-from idstatus_server.errors import TaskNotFoundError
+from idstatus_server.access import ALL, caller
+from idstatus_server.errors import TaskNotFoundError, UniqueKeyHeldError
 from idstatus_server.model import Task
 from idstatus_server.rpc import encode
 from idstatus_server.store.base import Bodies, Reader
@@ -18,9 +19,12 @@ async def find(store: Reader, task_id: str) -> Task:
     """Return a task.
 
     Raises:
-        TaskNotFoundError: there is none.
+        TaskNotFoundError: there is none, or none that the caller may see.
+        NotPermittedError: the caller may see it, and no more.
     """
-    return _only(await store.tasks((task_id,)), task_id)
+    task = _only(await store.tasks((task_id,)), task_id)
+    caller.get().touch(task_id, task.queue)
+    return task
 
 
 async def tell(
@@ -29,7 +33,7 @@ async def tell(
     """Tell of a task in a view, as it stands now.
 
     Raises:
-        TaskNotFoundError: there is none.
+        TaskNotFoundError, NotPermittedError: as for ``find``.
     """
     if view != encode.FULL:
         encode.task(message, await find(store, task_id), view)
@@ -42,9 +46,10 @@ async def find_whole(store: Reader, task_id: str) -> tuple[Task, Mapping[int, Bo
     """Return a task and, by its ``seq``, its bodies.
 
     Raises:
-        TaskNotFoundError: there is none.
+        TaskNotFoundError, NotPermittedError: as for ``find``.
     """
     task, bodies = _only(await store.whole_tasks((task_id,)), task_id)
+    caller.get().touch(task_id, task.queue)
     return task, {task.seq: bodies}
 
 
@@ -53,6 +58,15 @@ def _only(found: Mapping[str, T], task_id: str) -> T:
     if not found:
         raise TaskNotFoundError(task_id)
     return found[task_id]
+
+
+async def as_seen(error: UniqueKeyHeldError, store: Reader) -> UniqueKeyHeldError:
+    """Return an error without the holder's id if the caller may not see the holder."""
+    if caller.get().visible == ALL:
+        return error
+    holder = await store.tasks((error.metadata["id"],))
+    seen = any(caller.get().sees(task.queue) for task in holder.values())
+    return error if seen else UniqueKeyHeldError(error.metadata["unique_key"])
 
 
 async def bodies_of(

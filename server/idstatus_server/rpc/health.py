@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2 as pb
 
-from idstatus_server.rpc.dispatch import Context
+from idstatus_server.rpc.guard import Context
 
 Health = pb.HealthCheckResponse
 

@@ -10,9 +10,9 @@ from idstatus.v1 import task_service_pb2 as pb
 from idstatus_server.limits import Limits
 from idstatus_server.model import Filter, Task
 from idstatus_server.rpc import decode, encode
-from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.finding import bodies_of
+from idstatus_server.rpc.guard import Context
 from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.store.base import Page, Store
 

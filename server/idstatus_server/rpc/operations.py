@@ -15,10 +15,10 @@ from idstatus_server.lifecycle import Status
 from idstatus_server.limits import OPERATIONS
 from idstatus_server.model import Task
 from idstatus_server.rpc import decode, operation
-from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.filtering import read_filter
 from idstatus_server.rpc.finding import find, find_whole
+from idstatus_server.rpc.guard import Context
 from idstatus_server.rpc.listing import Asked, Listing
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.watching import Watching, call_patience

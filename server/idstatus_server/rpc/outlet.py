@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from idstatus_server.alarm import Alarm
 from idstatus_server.errors import WatcherTooSlowError
-from idstatus_server.rpc.dispatch import Context
+from idstatus_server.rpc.guard import Context
 
 _log = logging.getLogger(__name__)
 

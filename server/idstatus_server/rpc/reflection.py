@@ -16,7 +16,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
-from idstatus_server.rpc.dispatch import Context, Guard, handlers
+from idstatus_server.rpc.dispatch import Way, handlers
+from idstatus_server.rpc.guard import Context
 from idstatus_server.rpc.parse import check_parsed
 
 V1, V1ALPHA = "grpc.reflection.v1", "grpc.reflection.v1alpha"
@@ -62,15 +63,13 @@ class DocumentedReflection(ReflectionServicer):
         return response
 
 
-def reflection_handlers(
-    services: tuple[str, ...], guard: Guard
-) -> tuple[grpc.GenericRpcHandler, ...]:
+def reflection_handlers(services: tuple[str, ...], way: Way) -> tuple[grpc.GenericRpcHandler, ...]:
     """Return the handlers of both versions, which list each other, too."""
     _describe_v1()
     names = tuple(f"{package}.ServerReflection" for package in (V1, V1ALPHA))
     servicer = DocumentedReflection((*services, *names))
     service = pb.DESCRIPTOR.services_by_name["ServerReflection"]
-    return tuple(handlers(service, servicer, guard, name=name) for name in names)
+    return tuple(handlers(service, servicer, way, name=name) for name in names)
 
 
 async def _checked(

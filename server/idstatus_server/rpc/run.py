@@ -19,8 +19,8 @@ from idstatus_server.limits import Limits
 from idstatus_server.model import Change, Kind, Mark, Task
 from idstatus_server.rpc import encode
 from idstatus_server.rpc.claiming import Claiming, lease_duration, wanted_queues
-from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.guard import Context
 from idstatus_server.rpc.listing import MAX_ANSWER
 from idstatus_server.rpc.outlet import Outlet
 from idstatus_server.rpc.parse import check_parsed
@@ -39,6 +39,7 @@ class Desk(NamedTuple):
     claiming: Claiming
     extend: Callable[[pb.ExtendLeasesRequest, Context], Awaitable[pb.ExtendLeasesResponse]]
     finish: Callable[[pb.FinishTasksRequest, Context], Awaitable[pb.FinishTasksResponse]]
+    pace: Callable[[], Awaitable[None]]
 
 
 class RunSession:
@@ -141,6 +142,7 @@ class RunSession:
                 fault = Violation("request", "must be subscription, extend or finish")
                 raise InvalidFieldError([fault])
             else:
+                await self._desk.pace()
                 await self._slots.acquire()
                 handling = asyncio.create_task(self._handle(request))
                 self._handling.add(handling)

@@ -8,9 +8,9 @@ from idstatus_server.errors import DomainError, InvalidFieldError
 from idstatus_server.model import Task
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.claiming import Claiming, lease_duration, wanted_queues
-from idstatus_server.rpc.dispatch import Context, Guard
 from idstatus_server.rpc.errors import to_status
 from idstatus_server.rpc.fields import Fields
+from idstatus_server.rpc.guard import Context, Guard
 from idstatus_server.rpc.listing import MAX_ANSWER
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.run import Desk, RunSession
@@ -25,6 +25,7 @@ class RunnerService:
         self._hub = rooms.hub
         self._limits = rooms.limits
         self._patience = rooms.patience
+        self._guard = guard
         self._claiming = Claiming(rooms, guard)
 
     async def claim_tasks(
@@ -90,7 +91,7 @@ class RunnerService:
     async def run(self, requests: AsyncIterator[pb.RunRequest | None], context: Context) -> None:
         """Serve one runner over one stream."""
         session = RunSession(
-            Desk(self._claiming, self.extend_leases, self.finish_tasks),
+            Desk(self._claiming, self.extend_leases, self.finish_tasks, self._guard.pace),
             self._hub,
             self._limits,
             context,

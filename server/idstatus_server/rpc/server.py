@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 
 import grpc
 from google.longrunning import operations_pb2
@@ -13,7 +12,8 @@ from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
 from idstatus_server.errors import DrainingError, StoreUnavailableError
 from idstatus_server.limits import Limits
 from idstatus_server.rpc.channelz import ChannelzService
-from idstatus_server.rpc.dispatch import Guard, handlers
+from idstatus_server.rpc.dispatch import Way, handlers
+from idstatus_server.rpc.guard import Guard
 from idstatus_server.rpc.health import HealthService
 from idstatus_server.rpc.listening import listen
 from idstatus_server.rpc.listing import Listing
@@ -22,6 +22,7 @@ from idstatus_server.rpc.queue_service import QueueService
 from idstatus_server.rpc.reflection import reflection_handlers
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.runner_service import RunnerService
+from idstatus_server.rpc.sign_in import SignIn
 from idstatus_server.rpc.task_service import TaskService
 from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.rpc.watching import Watching
@@ -41,19 +42,25 @@ _LINGER = 0.2
 class RpcServer:
     """Serves until it is drained."""
 
-    def __init__(self, rooms: Rooms, max_message_bytes: int, *, shared: bool = False) -> None:
+    def __init__(
+        self, rooms: Rooms, sign_in: SignIn, max_message_bytes: int, *, shared: bool = False
+    ) -> None:
         """Make a server; with ``shared`` its ports are those of other processes, too."""
         self._rooms = rooms
         self._serving = True
         self._shared = shared
         limits = rooms.limits
         self._guard = Guard(in_flight=limits.in_flight, streams=limits.watches)
+        self._way = Way(sign_in, self._guard)
         ours = (_TASKS, _RUNNERS, _QUEUES, _OPERATIONS)
         self.health = HealthService(tuple(service.full_name for service in ours))
         options = grpc_options(limits, rooms.patience.unbegun, max_message_bytes, shared=shared)
         self._server = grpc.aio.server(options=options)
         listed = tuple(service.full_name for service in (*ours, _HEALTH, _CHANNELZ))
-        stock = partial(Guard, in_flight=limits.in_flight, streams=_STOCK_STREAMS)
+
+        def stock() -> Way:
+            return Way(sign_in, Guard(in_flight=limits.in_flight, streams=_STOCK_STREAMS))
+
         self._server.add_generic_rpc_handlers(
             (
                 *self._services(),
@@ -73,10 +80,10 @@ class RpcServer:
         queues = QueueService(rooms, tokens)
         operations = OperationsService(rooms, listing, watching)
         return (
-            handlers(_TASKS, tasks, self._guard),
-            handlers(_RUNNERS, runners, self._guard),
-            handlers(_QUEUES, queues, self._guard),
-            handlers(_OPERATIONS, operations, self._guard),
+            handlers(_TASKS, tasks, self._way),
+            handlers(_RUNNERS, runners, self._way),
+            handlers(_QUEUES, queues, self._way),
+            handlers(_OPERATIONS, operations, self._way),
         )
 
     async def start(self, addresses: Sequence[str]) -> list[str]:

@@ -1,14 +1,16 @@
 """TaskService: creates tasks, tells what became of them, cancels and retries."""
 
 from idstatus.v1 import task_service_pb2 as pb
+from idstatus_server.access import caller
 from idstatus_server.engine.commands import Cancel, Create, Delete, Retry
-from idstatus_server.errors import TaskNotFoundError
+from idstatus_server.errors import TaskNotFoundError, UniqueKeyHeldError
+from idstatus_server.model import Task
 from idstatus_server.rpc import decode, encode
 from idstatus_server.rpc.cancelling import Cancelling
-from idstatus_server.rpc.dispatch import Context
 from idstatus_server.rpc.explaining import Explaining
 from idstatus_server.rpc.fields import Fields
-from idstatus_server.rpc.finding import find, tell
+from idstatus_server.rpc.finding import as_seen, find, tell
+from idstatus_server.rpc.guard import Context
 from idstatus_server.rpc.listing import MAX_ANSWER, Listing
 from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.watching import Watching
@@ -33,7 +35,7 @@ class TaskService:
         fields = Fields(self._limits)
         item = decode.new_task(fields, request, self._clock())
         fields.check()
-        (task,) = await self._ledger.submit(Create((item,)))
+        (task,) = await self._create(Create((item,)))
         answer = pb.CreateTaskResponse()
         encode.task(answer.task, task, encode.BASIC)
         return answer
@@ -52,12 +54,18 @@ class TaskService:
         ]
         key = decode.request_key(fields, request)
         fields.check()
-        tasks = await self._ledger.submit(Create(items, key))
+        tasks = await self._create(Create(items, key))
         view = encode.BASIC if sum(t.size for t in tasks) < MAX_ANSWER else encode.STATUS
         answer = pb.BatchCreateTasksResponse()
         for task in tasks:
             encode.task(answer.tasks.add(), task, view)
         return answer
+
+    async def _create(self, command: Create) -> list[Task]:
+        try:
+            return await self._ledger.submit(command)
+        except UniqueKeyHeldError as error:
+            raise await as_seen(error, self._store) from None
 
     async def get_task(self, request: pb.GetTaskRequest, _: Context) -> pb.GetTaskResponse:
         """Return a task."""
@@ -94,6 +102,7 @@ class TaskService:
         for task_id in request.ids:
             if task_id not in found:
                 raise TaskNotFoundError(task_id)
+            caller.get().touch(task_id, found[task_id].queue)
         answer = pb.BatchGetIdStatusesResponse()
         for task_id in request.ids:
             encode.id_status(answer.id_statuses.add(), found[task_id])

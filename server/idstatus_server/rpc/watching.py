@@ -7,12 +7,13 @@ from itertools import groupby
 
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
+from idstatus_server.access import caller
 from idstatus_server.limits import SECOND
-from idstatus_server.model import Change, Kind
+from idstatus_server.model import Change, Filter, Kind
 from idstatus_server.rpc import decode, encode
-from idstatus_server.rpc.dispatch import Context, Guard
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.finding import bodies_of, tell
+from idstatus_server.rpc.guard import Context, Guard
 from idstatus_server.rpc.listing import MAX_ANSWER
 from idstatus_server.rpc.outlet import Outlet
 from idstatus_server.rpc.rooms import Rooms
@@ -121,7 +122,9 @@ class Watching:
         Raises:
             TaskNotFoundError: there is none.
         """
-        watch = Watch(self._hub, self._feeds, WatchOptions(ids=(task_id,), skip_snapshot=True))
+        wanted = Filter(scope=caller.get().allowed)
+        options = WatchOptions(ids=(task_id,), wanted=wanted, skip_snapshot=True)
+        watch = Watch(self._hub, self._feeds, options)
         ends = asyncio.get_running_loop().time() + patience
         try:
             await watch.start()

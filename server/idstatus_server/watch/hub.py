@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Protocol
 
-from idstatus_server.errors import DomainError
+from idstatus_server.access import caller
+from idstatus_server.errors import CredentialsExpiredError, DomainError
 from idstatus_server.model import Change, Mark
 from idstatus_server.store.base import Store
 from idstatus_server.watch.places import Place, places
@@ -51,7 +52,7 @@ class Hub:
         self._start = newest  # what is remembered begins right after it
         self._recalling = asyncio.Lock()
         self._filed: dict[Place, set[Subscriber]] = {}
-        self._attached: set[Attached] = set()
+        self._attached: dict[Attached, asyncio.TimerHandle | None] = {}
         self._moved = asyncio.Event()
         self.ended: DomainError | None = None
 
@@ -146,13 +147,20 @@ class Hub:
         return sum(len(self._filed.get(place, ())) for place in at)
 
     def attach(self, one: Attached) -> None:
-        """Tell someone of the end."""
+        """Tell someone of the end: the hub's, or that of the caller's credentials."""
         self.check()
-        self._attached.add(one)
+        left = caller.get().left()
+        self._attached[one] = (
+            None
+            if left is None
+            else asyncio.get_running_loop().call_later(left, one.end, CredentialsExpiredError())
+        )
 
     def detach(self, one: Attached) -> None:
         """Undo ``attach``."""
-        self._attached.discard(one)
+        expiry = self._attached.pop(one, None)
+        if expiry:
+            expiry.cancel()
 
     @contextmanager
     def attached(self, one: Attached) -> Iterator[None]:

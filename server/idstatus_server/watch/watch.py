@@ -68,7 +68,10 @@ class Batch(NamedTuple):
 
 
 class WatchOptions(NamedTuple):
-    """What to watch: ids or a filter; from where; ``max_age`` is in seconds."""
+    """What to watch: ids or a filter; from where; ``max_age`` is in seconds.
+
+    Of ids, those that do not match the filter when the watch begins are as if they were not.
+    """
 
     ids: Sequence[str] = ()
     wanted: Filter = Filter()
@@ -208,10 +211,12 @@ class Watch:
     async def _load_named(self, selection: IdsSelection) -> list[Task]:
         """Return the named tasks, and the retries that are followed, as they stood."""
         revision = self._position.mark.revision
+        matches = self._options.wanted.matches
         wanted = list(selection.ids)
         named: list[Task] = []
         while wanted:
-            found = await self._hub.store.tasks_at(revision, wanted)
+            known = await self._hub.store.tasks_at(revision, wanted)
+            found = {task_id: task for task_id, task in known.items() if matches(task)}
             named += found.values()
             missing = [task_id for task_id in wanted if task_id not in found]
             retries = [selection.saw(task) for task in found.values()]
@@ -226,7 +231,8 @@ class Watch:
             TaskNotFoundError: one that was asked for never was, or is not there to begin with.
         """
         deleted = await self._hub.store.deleted(missing)
-        created = await self._hub.store.tasks(missing)  # after the token's revision
+        later = await self._hub.store.tasks(missing)  # than the token's revision
+        created = {i for i, task in later.items() if self._options.wanted.matches(task)}
         for task_id in missing:
             known = self._options.resume and (task_id in deleted or task_id in created)
             if task_id in self._options.ids and not known:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from idstatus_server.engine.commands.request import RequestKey
 from idstatus_server.engine.draft import Draft, refusal
-from idstatus_server.errors import DomainError, TaskNotFoundError
+from idstatus_server.errors import DomainError, NotPermittedError, TaskNotFoundError
 from idstatus_server.lifecycle import Event, Reason, Status
 from idstatus_server.model import Answer, Stand, Task
 from idstatus_server.store.base import Needs
@@ -53,7 +53,7 @@ SHOWN = 1000
 
 @dataclass(frozen=True, slots=True)
 class CancelBatch:
-    """Cancel tasks, each on its own; only RequestIdReusedError refuses them all.
+    """Cancel tasks, each on its own; RequestIdReusedError and NotPermittedError refuse them all.
 
     ``so_far`` is what earlier commits of the same request have done.
     """
@@ -84,6 +84,8 @@ class CancelBatch:
                 done = draft.task(task_id).status is Status.CANCELLED
                 results.append(_cancel(draft, task_id, self.message))
                 total += not done
+            except NotPermittedError:
+                raise
             except DomainError as error:
                 results.append(error)
         done_so_far = Cancelled(results[:SHOWN], total)

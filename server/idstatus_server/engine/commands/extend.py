@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from idstatus_server.engine.draft import Draft
-from idstatus_server.errors import TaskNotFoundError
+from idstatus_server.errors import NotPermittedError, TaskNotFoundError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Progress
 from idstatus_server.store.base import Needs
@@ -60,9 +60,9 @@ class Extend:
 def _extend(draft: Draft, lease: WantedLease) -> Extended:
     try:
         task = draft.task(lease.id)
-    except TaskNotFoundError:
+    except (TaskNotFoundError, NotPermittedError):
         return Extended(lease.id, LeaseState.LOST)
-    if not lease.token or task.lease_token != lease.token:
+    if not task.held_with(lease.token):
         return Extended(lease.id, LeaseState.LOST)
     if task.status is not Status.RUNNING:
         cancelled = task.status is Status.CANCELLED

@@ -1,7 +1,6 @@
 """Takes the runners' reports, in time and late."""
 
 import hashlib
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -53,7 +52,7 @@ def _take(draft: Draft, report: Report) -> Task | DomainError:
         task = draft.task(report.id)
         if not task.lease_token:
             raise refusal(task.id, task.status, "finish")
-        if not hmac.compare_digest(task.lease_token.encode(), report.token.encode()):
+        if not task.held_with(report.token):
             raise LeaseNotHeldError(task.id)
         if task.status is Status.RUNNING:
             return _finish(draft, task, report)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from idstatus_server.access import ALL
 from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Mark, QueueState, Task
@@ -26,6 +27,7 @@ SELECT t.doc FROM pairs, LATERAL (
   ORDER BY seq {order} LIMIT $3) AS t
 ORDER BY t.seq {order} LIMIT $3"""
 _IN_QUEUES = "AND c.queue = ANY($5::text[])"
+_IN_SCOPE = "AND c.queue LIKE ANY($5::text[])"
 _ALL = "SELECT doc FROM idstatus.tasks WHERE seq > $1 AND seq < $2 ORDER BY seq {order} LIMIT $3"
 _CHAIN = """
 SELECT doc FROM idstatus.tasks WHERE (root_id = $4 OR id = $4) AND seq > $1 AND seq < $2
@@ -100,20 +102,27 @@ async def find(db: Any, wanted: Filter, page: Page, last: int = _PAST_ALL) -> li
     elif page.after:
         low = max(low, page.after)
     bounds: list[object] = [low, high, page.limit]
+    in_queues = ""
     if wanted.root_id:
         sql = _CHAIN
         bounds.append(wanted.root_id)
-    elif wanted.queues or wanted.statuses:
+    elif wanted.queues or wanted.statuses or wanted.scope != ALL:
         sql = _BY_PAIR
         bounds.append(list(wanted.statuses or Status))
-        bounds += [list(wanted.queues)] if wanted.queues else []
+        in_queues, names = _in_queues(wanted)
+        bounds += [names] if names else []
     else:
         sql = _ALL
-    sql = sql.format(
-        order="DESC" if page.newest_first else "ASC",
-        in_queues=_IN_QUEUES if wanted.queues else "",
-    )
+    sql = sql.format(order="DESC" if page.newest_first else "ASC", in_queues=in_queues)
     return [read_task(row[0]) for row in await db.fetch(sql, *bounds)]
+
+
+def _in_queues(wanted: Filter) -> tuple[str, list[str]]:
+    if wanted.queues:
+        return _IN_QUEUES, list(wanted.queues)
+    if wanted.scope == ALL:
+        return "", []
+    return _IN_SCOPE, [name.replace("_", r"\_").replace("*", "%") for name in wanted.scope]
 
 
 async def ahead(db: Any, task: Task, limit: int) -> int:

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
+from idstatus_server.access import ALL
 from idstatus_server.errors import RevisionCompactedError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Filter, Mark, QueueState, Task
@@ -29,6 +30,8 @@ SELECT t.doc FROM pairs JOIN tasks AS t ON t.seq IN (
   ORDER BY seq {order} LIMIT :limit)
 ORDER BY t.seq {order} LIMIT :limit"""
 _IN_QUEUES = "AND queue IN (SELECT value FROM json_each(:queues))"
+# The names of queues hold nothing else that GLOB knows.
+_IN_SCOPE = "AND EXISTS (SELECT 1 FROM json_each(:scope) WHERE queue GLOB value)"
 _ALL = """
 SELECT doc FROM tasks WHERE seq > :low AND seq < :high ORDER BY seq {order} LIMIT :limit"""
 _CHAIN = """
@@ -96,17 +99,24 @@ def find(db: sqlite3.Connection, wanted: Filter, page: Page, last: int = _PAST_A
     if wanted.root_id:
         sql = _CHAIN
         bounds["root"] = wanted.root_id
-    elif wanted.queues or wanted.statuses:
+    elif wanted.queues or wanted.statuses or wanted.scope != ALL:
         sql = _BY_PAIR
         bounds["queues"] = json.dumps(list(wanted.queues))
+        bounds["scope"] = json.dumps(wanted.scope)
         bounds["statuses"] = json.dumps(list(wanted.statuses or Status))
     else:
         sql = _ALL
     sql = sql.format(
         order="DESC" if page.newest_first else "ASC",
-        in_queues=_IN_QUEUES if wanted.queues else "",
+        in_queues=_in_queues(wanted),
     )
     return [read_task(doc) for (doc,) in db.execute(sql, bounds)]
+
+
+def _in_queues(wanted: Filter) -> str:
+    if wanted.queues:
+        return _IN_QUEUES
+    return "" if wanted.scope == ALL else _IN_SCOPE
 
 
 def ahead(db: sqlite3.Connection, task: Task, limit: int) -> int:

@@ -1,0 +1,135 @@
+"""Who calls, and in which queues: what every room may ask about the caller at hand.
+
+Roles are not a ladder: each call names those that may make it (``rpc/roles.py``). A grant
+is a role in the queues whose names match its patterns, in which ``*`` stands for any
+characters.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from idstatus_server.errors import NotPermittedError, TaskNotFoundError
+
+PATTERN = re.compile(r"[a-z0-9._*-]{1,64}")
+ALL = ("*",)
+
+
+class Role(StrEnum):
+    """What one may do in a queue."""
+
+    VIEWER = "viewer"
+    PRODUCER = "producer"
+    RUNNER = "runner"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class Grant(NamedTuple):
+    """A role in the queues that match any of the patterns."""
+
+    role: Role
+    queues: tuple[str, ...] = ALL
+
+
+def matches(patterns: Sequence[str], queue: str) -> bool:
+    """Tell whether a queue's name matches any of the patterns."""
+    return patterns == ALL or _compiled(tuple(patterns)).fullmatch(queue) is not None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(p).replace(r"\*", ".*") for p in patterns) or r"(?!)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerLimits:
+    """What one caller may have of one server process; 0 is no limit. ``rate`` is calls a second."""
+
+    rate: float = 0
+    in_flight: int = 0
+    watches: int = 0
+
+
+class Principal(NamedTuple):
+    """Who was recognized. ``expires`` is when their credentials do, in Unix seconds."""
+
+    name: str
+    grants: tuple[Grant, ...] = ()
+    expires: float | None = None
+
+    def queues(self, roles: Iterable[Role]) -> tuple[str, ...]:
+        """Return the patterns of the queues in which they hold one of the roles."""
+        wanted = set(roles)
+        return _union(grant.queues for grant in self.grants if grant.role in wanted)
+
+
+def _union(patterns: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    found = dict.fromkeys(pattern for some in patterns for pattern in some)
+    return ALL if "*" in found else tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes this call: in which queues they may make it, and of which they may know at all.
+
+    Without a name everyone may do everything: the server was told of nobody.
+    """
+
+    name: str = ""
+    allowed: tuple[str, ...] = ALL
+    visible: tuple[str, ...] = ALL
+    expires: float | None = None
+    limits: CallerLimits = CallerLimits()
+
+    def left(self) -> float | None:
+        """Return for how many seconds their credentials are still valid; None is for ever."""
+        return None if self.expires is None else max(0.0, self.expires - time.time())
+
+    def sees(self, queue: str) -> bool:
+        """Tell whether they may know what is in a queue."""
+        return matches(self.visible, queue)
+
+    def may(self, queue: str) -> bool:
+        """Tell whether they may make this call in a queue."""
+        return matches(self.allowed, queue)
+
+    def enter(self, queue: str) -> None:
+        """Refuse a queue in which they may not make this call, whether or not it exists.
+
+        Raises:
+            NotPermittedError: they may not.
+        """
+        if not self.may(queue):
+            raise NotPermittedError(f"you may not do this in queue {queue}", queue=queue)
+
+    def touch(self, task_id: str, queue: str) -> None:
+        """Refuse a task of a queue in which they may not make this call.
+
+        Raises:
+            TaskNotFoundError: they may not know that there is such a task.
+            NotPermittedError: they may know.
+        """
+        if not self.sees(queue):
+            raise TaskNotFoundError(task_id)
+        self.enter(queue)
+
+
+ANYONE = Caller()
+caller = ContextVar("caller", default=ANYONE)
+
+
+def caller_of(principal: Principal, roles: Iterable[Role], limits: CallerLimits) -> Caller:
+    """Return the caller of something for which one of the roles is needed."""
+    return Caller(
+        name=principal.name,
+        allowed=principal.queues(roles),
+        visible=principal.queues(Role),
+        expires=principal.expires,
+        limits=limits,
+    )
