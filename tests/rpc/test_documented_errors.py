@@ -30,6 +30,12 @@ def test_what_any_method_may_answer_is_told_once() -> None:
         ("RESOURCE_EXHAUSTED", "OVERLOADED"),
         ("UNAVAILABLE", "DRAINING"),
         ("UNAVAILABLE", "STORE_UNAVAILABLE"),
+        ("UNAUTHENTICATED", "NO_CREDENTIALS"),
+        ("UNAUTHENTICATED", "BAD_CREDENTIALS"),
+        ("UNAUTHENTICATED", "CREDENTIALS_EXPIRED"),
+        ("PERMISSION_DENIED", "NOT_PERMITTED"),
+        ("RESOURCE_EXHAUSTED", "CALLER_LIMIT"),
+        ("UNAVAILABLE", "KEYS_UNAVAILABLE"),
     } == COMMON
 
 

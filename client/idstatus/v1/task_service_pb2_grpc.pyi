@@ -36,6 +36,12 @@ class TaskServiceStub:
     that names the faulty fields; RESOURCE_EXHAUSTED OVERLOADED, and UNAVAILABLE DRAINING
     or STORE_UNAVAILABLE, with a google.rpc.RetryInfo. What else a method may answer
     stands with it.
+
+    A server that asks who calls may answer any method with UNAUTHENTICATED NO_CREDENTIALS,
+    BAD_CREDENTIALS or CREDENTIALS_EXPIRED; PERMISSION_DENIED NOT_PERMITTED;
+    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE. A task of a queue in
+    which the caller has no role is, to that caller, as if it did not exist. A request id is
+    the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's token runs out.
     """
 
     @_typing.overload
@@ -136,6 +142,12 @@ class TaskServiceAsyncStub(TaskServiceStub):
     that names the faulty fields; RESOURCE_EXHAUSTED OVERLOADED, and UNAVAILABLE DRAINING
     or STORE_UNAVAILABLE, with a google.rpc.RetryInfo. What else a method may answer
     stands with it.
+
+    A server that asks who calls may answer any method with UNAUTHENTICATED NO_CREDENTIALS,
+    BAD_CREDENTIALS or CREDENTIALS_EXPIRED; PERMISSION_DENIED NOT_PERMITTED;
+    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE. A task of a queue in
+    which the caller has no role is, to that caller, as if it did not exist. A request id is
+    the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's token runs out.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -232,6 +244,12 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     that names the faulty fields; RESOURCE_EXHAUSTED OVERLOADED, and UNAVAILABLE DRAINING
     or STORE_UNAVAILABLE, with a google.rpc.RetryInfo. What else a method may answer
     stands with it.
+
+    A server that asks who calls may answer any method with UNAUTHENTICATED NO_CREDENTIALS,
+    BAD_CREDENTIALS or CREDENTIALS_EXPIRED; PERMISSION_DENIED NOT_PERMITTED;
+    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE. A task of a queue in
+    which the caller has no role is, to that caller, as if it did not exist. A request id is
+    the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's token runs out.
     """
 
     @_abc_1.abstractmethod

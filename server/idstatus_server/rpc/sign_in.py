@@ -13,9 +13,9 @@ from idstatus_server.rpc.roles import RULES
 _SCHEME = "bearer "
 # What of a certificate counts as its holder's name.
 _NAMES = ("x509_subject_alternative_name", "x509_common_name")
-# An address whose sign-ins fail gets its answers late: those after the first five come once a
-# second, but none later than after five seconds, and only so many are kept waiting.
-_FAILURES, _SLACK, _LATEST, _MOST_LATE = 1.0, 5.0, 5.0, 1000
+# An address whose sign-ins fail gets its answers late: ten a second once fifty have failed, but
+# none later than after five seconds, and only so many are kept waiting.
+_FAILURES, _SLACK, _LATEST, _MOST_LATE = 10.0, 5.0, 5.0, 1000
 
 
 class SignIn:
