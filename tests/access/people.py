@@ -4,13 +4,14 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from rpc.wire import Refusal, rich
+from rpc.wire import Api, Refusal, rich
 
 from idstatus_server.access import Role
 
@@ -81,13 +82,34 @@ def bearer(token: str) -> Sequence[tuple[str, str]]:
 
 async def knock(channel: grpc.aio.Channel, method: str, token: str = "") -> Refusal | None:
     """Call any method with an empty request; return how it was refused, None if it was not."""
-    call: Any = channel.stream_stream(f"/{method}")(metadata=bearer(token))
+    call: Any = channel.stream_stream(f"/{method}")(iter([b""]), metadata=bearer(token))
     try:
-        await call.write(b"")
-        await call.done_writing()
-        await call.read()
+        async for _ in call:
+            break
     except grpc.aio.AioRpcError as error:
         return rich(error)
     finally:
         call.cancel()
     return None
+
+
+class Signed:
+    """A channel on which every call carries the same token."""
+
+    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
+        self._channel = channel
+        self._bearer = bearer(token)
+
+    def __getattr__(self, kind: str) -> Any:
+        """Return what makes calls of a kind, as ``unary_unary``."""
+
+        def make(*about: Any, **more: Any) -> Any:
+            return partial(getattr(self._channel, kind)(*about, **more), metadata=self._bearer)
+
+        return make
+
+
+def api_of(channel: grpc.aio.Channel, token: str) -> Api:
+    """Return the services as the bearer of a token calls them."""
+    signed: Any = Signed(channel, token)
+    return Api(signed)

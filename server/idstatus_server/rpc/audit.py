@@ -16,12 +16,22 @@ def record(method: str, request: Message | None, context: Context) -> None:
     """Record a call that has ended. None of the methods that are audited carries a payload."""
     # What a client did not wait for may be done all the same.
     code = grpc.StatusCode.CANCELLED if context.cancelled() else context.code()
+    said = getattr(code, "name", "OK")
+    principal = caller.get().name
     asked = MessageToDict(request, preserving_proto_field_name=True) if request else {}
     _log.info(
         "%s by %s from %s: %s",
         method,
-        caller.get().name or "anyone",
+        principal or "anyone",
         context.peer(),
-        getattr(code, "name", "OK"),
-        extra={"fields": {"method": method, "principal": caller.get().name, "request": asked}},
+        said,
+        extra={
+            "fields": {
+                "method": method,
+                "principal": principal,
+                "peer": context.peer(),
+                "code": said,
+                "request": asked,
+            }
+        },
     )
