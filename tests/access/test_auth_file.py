@@ -22,7 +22,7 @@ FAULTS = {
     entry("x" * 201, "viewer"): "a name must have 1 to 200 printable characters",
     "[[tokens]]\nname = 'x'": "missing required field `sha256`",
     "[jwt]\nissuer = 'x'\naudience = 'y'": "missing required field `keys`",
-    "[limits]\nwatches = -1": "limits must not be negative",
+    "[limits]\nwatches = -1": "Expected `int` >= 0 - at `$.limits.watches`",
     "[limits]\nspeed = 1": "unknown field `speed`",
     "tokens = 7": "Expected `array`",
     f"[[tokens]\nname = '{SECRET}'": "line 1",
