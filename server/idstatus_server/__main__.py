@@ -42,6 +42,11 @@ def main() -> None:
     settings = config.read()
     logs.set_up(settings.log_level, settings.log_format)
     parent = None if settings.parent is None else Parent(settings.parent)
+    if not parent and config.shows_password(settings.store, sys.argv):
+        _log.warning(
+            "the command line shows the store's password to whoever lists processes: give the "
+            "URL in IDSTATUS_STORE, or the password in ~/.pgpass or PGPASSWORD"
+        )
     try:
         if settings.command == "migrate":
             asyncio.run(tools.migrate(settings))

@@ -169,6 +169,11 @@ def without_password(url: str) -> str:
     return rest + mark + "&".join(map(_without_secret, query.split("&")))
 
 
+def shows_password(url: str, words: Sequence[str]) -> bool:
+    """Tell whether a command line of these words shows the password of a store's URL."""
+    return url != without_password(url) and any(url in word for word in words)
+
+
 def _without_secret(parameter: str) -> str:
     """Hide a password, and what follows an unquoted & in one."""
     name, equals, _ = parameter.partition("=")

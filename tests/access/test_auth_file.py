@@ -9,7 +9,9 @@ from access.people import entry, knock, static
 from rpc.wire import Api, until
 
 from harness import SERVER, ServerProcess
+from idstatus_server.access import CallerLimits
 from idstatus_server.auth import Authenticator
+from idstatus_server.auth.file import read_auth_file
 from idstatus_server.errors import StartError
 
 LIST = "idstatus.v1.TaskService/ListTasks"
@@ -50,6 +52,17 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line_without_its_secrets(
     line = refusal("--auth", str(auth))
     assert line.startswith(f"idstatus-server: cannot use {auth}: ")
     assert "No such file" in refusal("--auth", str(tmp_path / "missing"))
+
+
+def test_the_file_that_the_documentation_shows_can_be_used_as_it_is(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "security.md"
+    (shown,) = re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
+    auth = tmp_path / "auth.toml"
+    auth.write_text(shown)
+    read = read_auth_file(auth)
+    assert (read.tokens[0].name, read.certificates[0].name) == ("ci", "runner-1.example.com")
+    assert read.jwt
+    assert read.limits == CallerLimits(rate=500, in_flight=1000, watches=2000)
 
 
 async def test_a_change_counts_at_once_and_one_that_cannot_be_used_does_not(
