@@ -82,7 +82,8 @@ def bearer(token: str) -> Sequence[tuple[str, str]]:
 
 async def knock(channel: grpc.aio.Channel, method: str, token: str = "") -> Refusal | None:
     """Call any method with an empty request; return how it was refused, None if it was not."""
-    call: Any = channel.stream_stream(f"/{method}")(iter([b""]), metadata=bearer(token))
+    make: Any = channel.stream_stream(f"/{method}")
+    call = make(iter([b""]), metadata=bearer(token))
     try:
         async for _ in call:
             break
@@ -91,6 +92,11 @@ async def knock(channel: grpc.aio.Channel, method: str, token: str = "") -> Refu
     finally:
         call.cancel()
     return None
+
+
+def kind(refusal: Refusal | None) -> tuple[str, str] | None:
+    """Return a refusal's code and reason, None if there was none."""
+    return refusal.kind if refusal else None
 
 
 class Signed:
