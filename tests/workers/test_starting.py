@@ -12,6 +12,7 @@ from harness import ServerProcess, free_port
 from idstatus_server import config
 from idstatus_server.errors import StartError
 from idstatus_server.rpc.listening import hold
+from idstatus_server.rpc.tls import Door
 
 
 async def test_the_port_0_becomes_one_port_for_all(tmp_path: Path, store: str, queue: str) -> None:
@@ -70,7 +71,7 @@ def test_no_other_server_shares_the_workers_port(crew: Crew, store: str, workers
 @pytest.fixture
 def held() -> Iterator[tuple[str, int]]:
     """A port that is kept while no worker listens."""
-    holder, address = hold("127.0.0.1:0")
+    holder, address = hold("127.0.0.1:0", Door())
     with holder:
         host, _, port = address.rpartition(":")
         yield host, int(port)
@@ -79,7 +80,7 @@ def held() -> Iterator[tuple[str, int]]:
 def test_a_held_port_is_kept_though_no_worker_listens(held: tuple[str, int], store: str) -> None:
     address = f"{held[0]}:{held[1]}"
     with pytest.raises(StartError, match="Address already in use"):
-        hold(address)
+        hold(address, Door())
     assert "already in use" in refused("--store", store, "--listen", address)
 
 
