@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certificates import Certificates
 from watch.sites import Site
 from workers.crew import Crew, refused
 
@@ -47,6 +48,24 @@ def test_sqlite_is_refused_with_the_reason(tmp_path: Path) -> None:
 def test_a_unix_socket_is_refused_with_the_reason(tmp_path: Path, store: str) -> None:
     said = refused("--workers", "2", "--store", store, "--listen", f"unix:{tmp_path}/s")
     assert "a unix socket belongs to one process" in said
+
+
+def test_other_machines_are_not_served_without_tls() -> None:
+    url = "postgresql://nobody@127.0.0.1/none"
+    said = refused("--workers", "2", "--store", url, "--listen", "0.0.0.0:0")
+    assert said.startswith("idstatus-server: cannot listen on 0.0.0.0:0 without TLS")
+
+
+def test_every_worker_shows_the_certificate_that_the_files_have_now(
+    tmp_path: Path, store: str
+) -> None:
+    certificates = Certificates(tmp_path)
+    server = ServerProcess(tmp_path, "--workers", "2", *certificates.flags, store=store).start()
+    for _ in range(2):
+        shown = {certificates.shown_at(server.address) for _ in range(20)}
+        assert shown == {certificates.newest}
+        certificates.renew()
+    assert server.stop() == 0
 
 
 def test_a_store_that_cannot_be_used_is_told_once() -> None:
