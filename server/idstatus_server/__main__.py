@@ -21,6 +21,7 @@ from idstatus_server.model import Change
 from idstatus_server.rpc.rooms import Patience, Rooms
 from idstatus_server.rpc.server import RpcServer
 from idstatus_server.rpc.sign_in import SignIn
+from idstatus_server.rpc.tls import Certificates, Door
 from idstatus_server.store.sqlite import system_clock
 from idstatus_server.stores import open_store
 from idstatus_server.timers import Timers
@@ -55,7 +56,7 @@ def main() -> None:
         elif settings.copy:
             sys.exit(tools.backup(settings, settings.copy))
         elif settings.workers > 1 and not parent:
-            sys.exit(workers.run(settings, partial(announce, settings)))
+            sys.exit(workers.run(settings, _door(settings), partial(announce, settings)))
         else:
             _share_one_heap()
             asyncio.run(_serve_and_leave(settings, parent))
@@ -72,6 +73,18 @@ def announce(settings: config.Config, bound: Sequence[str]) -> None:
     if settings.workers > 1:
         said += f", works in {settings.workers} processes"
     print(f"idstatus-server {version('idstatus')} {said}", flush=True)  # noqa: T201
+
+
+def _door(settings: config.Config) -> Door:
+    """Return how clients come in.
+
+    Raises:
+        StartError: the files for TLS cannot be used.
+    """
+    certificates = None
+    if settings.tls_cert and settings.tls_key:
+        certificates = Certificates(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+    return Door(certificates, settings.insecure)
 
 
 async def _serve_and_leave(settings: config.Config, parent: Parent | None) -> None:
@@ -111,9 +124,10 @@ async def serve(
     is done, tells the server to stop. With ``shared`` its ports are those of other processes, too.
 
     Raises:
-        StartError: the store or an address is not to be had.
+        StartError: the store or an address is not to be had, or not safe.
     """
     sign_in = SignIn(Authenticator(settings.auth) if settings.auth else None)
+    door = _door(settings)
     async with open_store(settings.store, settings.store_connections) as store:
         hub = Hub(store, (await store.head()).newest)
         arrivals = Arrivals()
@@ -140,7 +154,7 @@ async def serve(
         )
         server = RpcServer(rooms, sign_in, settings.max_message_bytes, shared=shared)
         try:
-            bound = await server.start(settings.listen)
+            bound = await server.start(settings.listen, door)
             timers.append(
                 Timers(store, ledger, settings.retention, clock=system_clock, tell=server.tell)
             )

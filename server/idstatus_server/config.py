@@ -27,6 +27,13 @@ class Config:
     copy: Path | None
     """Where a backup goes; None for every other command."""
     listen: tuple[str, ...]
+    tls_cert: Path | None
+    """None, as for the key: no TLS."""
+    tls_key: Path | None
+    tls_client_ca: Path | None
+    """None: clients need no certificate."""
+    insecure: bool
+    """Whether other machines may be served without TLS."""
     store: str
     store_connections: int
     workers: int
@@ -63,6 +70,7 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     if command == "backup":
         parser.add_argument("copy", metavar="FILE", type=Path, help="Where the copy goes.")
     given = vars(parser.parse_args(words))
+    _check_tls(parser, given)
 
     def take(**names: str) -> dict[str, Any]:
         return {name: given[flag] for name, flag in names.items()}
@@ -91,6 +99,10 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
             **{
                 name: name
                 for name in (
+                    "tls_cert",
+                    "tls_key",
+                    "tls_client_ca",
+                    "insecure",
                     "store",
                     "store_connections",
                     "workers",
@@ -107,6 +119,13 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
             }
         ),
     )
+
+
+def _check_tls(parser: argparse.ArgumentParser, given: Mapping[str, Any]) -> None:
+    if (given["tls_cert"] is None) != (given["tls_key"] is None):
+        parser.error("--tls-cert and --tls-key go together")
+    if given["tls_client_ca"] and not given["tls_cert"]:
+        parser.error("--tls-client-ca needs --tls-cert and --tls-key")
 
 
 def span(text: str) -> int:
@@ -143,6 +162,16 @@ def _addresses(text: str) -> tuple[str, ...]:
     if not addresses:
         raise argparse.ArgumentTypeError("there must be at least one address")
     return addresses
+
+
+def _file(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _truth(text: str) -> bool:
+    if text not in ("1", "true", "0", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of 1, true, 0, false")
+    return text in ("1", "true")
 
 
 def _store(text: str) -> str:
@@ -189,14 +218,17 @@ class _Flags:
         self._parser = parser
         self._environ = environ
 
-    def add(self, name: str, kind: Callable[[str], Any], default: str, text: str) -> None:
+    def add(
+        self, name: str, kind: Callable[[str], Any], default: str, text: str, **more: Any
+    ) -> None:
         variable = "IDSTATUS_" + name.upper().replace("-", "_")
         self._parser.add_argument(
             f"--{name}",
             type=kind,
             default=self._environ.get(variable, default),
             metavar=name.rsplit("-", 1)[-1].upper(),
-            help=f"{text} Default: {default}. [{variable}]".replace("%", "%%"),
+            help=f"{text} Default: {default or 'none'}. [{variable}]".replace("%", "%%"),
+            **more,
         )
 
 
@@ -223,6 +255,12 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     flags = _Flags(parser, environ)
     add = flags.add
     add("listen", _addresses, "127.0.0.1:50051", "HOST:PORT or unix:PATH; several with commas.")
+    add("tls-cert", _file, "", "The server's certificate, then those that signed it, in PEM.")
+    add("tls-key", _file, "", "The key of that certificate.")
+    add("tls-client-ca", _file, "", "Whose certificates clients must have; none: they need none.")
+    add(
+        "insecure", _truth, "false", "Serve other machines without TLS, too.", nargs="?", const=True
+    )
     add(
         "store",
         _store,

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from certificates import Certificates
 from cli.program import BIN, Idstatus
 from cli.terminal import Terminal
-from gate import TOKEN, Certificates, Gate, gate_before
+from gate import TOKEN, Gate, gate_before
 from typer.testing import CliRunner
 
 from harness import ServerProcess, free_port
@@ -24,7 +25,7 @@ def certificates(tmp_path: Path) -> Certificates:
 
 @pytest.fixture
 def gate(shared_server: ServerProcess, certificates: Certificates) -> Iterator[Gate]:
-    with gate_before(shared_server.address, certificates, asks=True) as gate:
+    with gate_before(shared_server.address, certificates) as gate:
         yield gate
 
 

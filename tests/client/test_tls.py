@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gate import TOKEN, Certificates, Gate, gate_before
+from certificates import Certificates
+from gate import TOKEN, Gate, gate_before
 
 from harness import ServerProcess
 from idstatus import (
@@ -24,7 +25,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture
 def gate(shared_server: ServerProcess, certificates: Certificates) -> Iterator[Gate]:
-    with gate_before(shared_server.address, certificates, asks=True) as gate:
+    with gate_before(shared_server.address, certificates) as gate:
         yield gate
 
 

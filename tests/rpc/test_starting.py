@@ -69,7 +69,7 @@ def test_a_port_in_use(store: Path, taken: str) -> None:
     "address", ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":", "no.such.host.invalid:5000"]
 )
 def test_an_address_that_is_none(store: Path, address: str) -> None:
-    assert address in one_line("--listen", address, "--store", f"sqlite:///{store}")
+    assert address in one_line("--listen", address, "--store", f"sqlite:///{store}", "--insecure")
 
 
 @pytest.mark.parametrize("address", ["", ",", " "])

@@ -24,6 +24,7 @@ from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.runner_service import RunnerService
 from idstatus_server.rpc.sign_in import SignIn
 from idstatus_server.rpc.task_service import TaskService
+from idstatus_server.rpc.tls import Door
 from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.rpc.watching import Watching
 
@@ -86,13 +87,13 @@ class RpcServer:
             handlers(_OPERATIONS, operations, self._way),
         )
 
-    async def start(self, addresses: Sequence[str]) -> list[str]:
+    async def start(self, addresses: Sequence[str], door: Door) -> list[str]:
         """Listen, and return where; a port 0 becomes the one that was given.
 
         Raises:
-            StartError: an address cannot be bound.
+            StartError: an address cannot be bound, or not safely.
         """
-        bound = [listen(self._server, address, shared=self._shared) for address in addresses]
+        bound = [listen(self._server, one, door, shared=self._shared) for one in addresses]
         await self._server.start()
         return bound
 

@@ -9,25 +9,27 @@ from collections.abc import Callable, Sequence
 from idstatus_server.config import Config
 from idstatus_server.errors import StartError
 from idstatus_server.rpc.listening import hold
+from idstatus_server.rpc.tls import Door
 from idstatus_server.workers.worker import Worker
 
 
-def run(settings: Config, announce: Callable[[Sequence[str]], None]) -> int:
+def run(settings: Config, door: Door, announce: Callable[[Sequence[str]], None]) -> int:
     """Keep workers until told to stop; return the exit status.
 
     Args:
         settings: what this process was started with; its workers get the same.
+        door: how clients will come in.
         announce: called with the addresses once all workers listen.
 
     Raises:
-        StartError: an address is not to be had, or the workers cannot start.
+        StartError: an address is not to be had or not safe, or the workers cannot start.
     """
     if settings.store.startswith("sqlite:"):
         raise StartError(
             "--workers needs PostgreSQL: a SQLite file has one writer at a time, so several "
             "processes would wait for each other, and it tells none of another's commits"
         )
-    held = [hold(address) for address in settings.listen]
+    held = [hold(address, door) for address in settings.listen]
     bound = [address for _, address in held]
     # The same interpreter, options and program as this one; of two flags the last one counts.
     command = (sys.executable, *sys.orig_argv[1:], "--listen", ",".join(bound))
