@@ -28,7 +28,6 @@ OF_OTHERS = {
     "from-file",
     "from-literal",
     "group",
-    "help",
     "host",
     "interval",
     "mode",
