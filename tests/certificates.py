@@ -4,7 +4,10 @@ import socket
 import ssl
 from pathlib import Path
 
+import grpc
 import trustme
+
+from idstatus import tls_credentials
 
 
 class Certificates:
@@ -43,6 +46,11 @@ class Certificates:
             certificate = connection.getpeercert(binary_form=True)
         assert certificate
         return certificate
+
+    @property
+    def credentials(self) -> grpc.ChannelCredentials:
+        """What the client has."""
+        return tls_credentials(ca=self.ca, certificate=self.cert, key=self.key)
 
     @property
     def flags(self) -> tuple[str, ...]:
