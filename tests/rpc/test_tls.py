@@ -64,20 +64,15 @@ async def answer(address: str, credentials: grpc.ChannelCredentials | None) -> s
 async def test_a_client_that_trusts_the_authority_and_has_its_certificate_is_served(
     mutual: ServerProcess, certificates: Certificates
 ) -> None:
-    credentials = tls_credentials(
-        ca=certificates.ca, certificate=certificates.cert, key=certificates.key
-    )
-    assert await answer(mutual.address, credentials) == "NOT_FOUND"
+    assert await answer(mutual.address, certificates.credentials) == "NOT_FOUND"
 
 
 async def test_a_client_without_a_certificate_or_with_a_foreign_one_is_not_let_in(
     mutual: ServerProcess, certificates: Certificates, tmp_path: Path
 ) -> None:
     foreign = Certificates(tmp_path)
-    for credentials in (
-        tls_credentials(ca=certificates.ca),
-        tls_credentials(ca=certificates.ca, certificate=foreign.cert, key=foreign.key),
-    ):
+    foreign.ca = certificates.ca
+    for credentials in (tls_credentials(ca=certificates.ca), foreign.credentials):
         assert await answer(mutual.address, credentials) == "UNAVAILABLE"
 
 
