@@ -16,11 +16,13 @@ from idstatus_server import config, logs, tools, workers
 from idstatus_server.engine import Ledger
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.limits import SECOND
+from idstatus_server.metrics import Monitor
 from idstatus_server.model import Change
+from idstatus_server.observe import UNOBSERVED
 from idstatus_server.rpc.rooms import Patience, Rooms
 from idstatus_server.rpc.server import RpcServer
 from idstatus_server.store.sqlite import system_clock
-from idstatus_server.stores import open_store
+from idstatus_server.stores import open_store, sqlite_path
 from idstatus_server.timers import Timers
 from idstatus_server.watch import Arrivals, Hub, Tail
 from idstatus_server.workers import Parent
@@ -107,6 +109,8 @@ async def serve(
         StartError: the store or an address is not to be had.
     """
     async with open_store(settings.store, settings.store_connections) as store:
+        monitor = _monitor(settings)
+        observer = monitor.events if monitor else UNOBSERVED
         hub = Hub(store, (await store.head()).newest)
         arrivals = Arrivals()
         timers: list[Timers] = []
@@ -115,8 +119,8 @@ async def serve(
             for timer in timers:
                 timer.publish(changes)
 
-        tail = Tail(store, hub, arrivals, (wake_timers,))
-        ledger = Ledger(store, tail.publish, settings.limits.pending_writes)
+        tail = Tail(store, hub, arrivals, (wake_timers,), observer)
+        ledger = Ledger(store, tail.publish, settings.limits.pending_writes, observer)
         rooms = Rooms(
             store=store,
             ledger=ledger,
@@ -129,23 +133,43 @@ async def serve(
                 slow_watcher=settings.slow_watcher_timeout / SECOND,
                 max_age=settings.max_stream_age / SECOND,
             ),
+            observer=observer,
         )
         server = RpcServer(rooms, settings.max_message_bytes, shared=shared)
         try:
             bound = await server.start(settings.listen)
             timers.append(
-                Timers(store, ledger, settings.retention, clock=system_clock, tell=server.tell)
+                Timers(
+                    store,
+                    ledger,
+                    settings.retention,
+                    clock=system_clock,
+                    tell=server.tell,
+                    observer=observer,
+                )
             )
+            if monitor and settings.metrics_listen:
+                await monitor.start(*settings.metrics_listen, server, store, hub)
             told = listens(bound)
             await _told_to_stop(told, ledger, tail)
             _log.info("draining")
             await server.drain(settings.grace / SECOND)
         finally:
+            if monitor:
+                monitor.close()
             for timer in timers:
                 await timer.close()
             await ledger.close(_LAST_COMMIT)
             await tail.close()
     return server
+
+
+def _monitor(settings: config.Config) -> Monitor | None:
+    """Return what shows the server to Prometheus, if anything is to."""
+    if settings.metrics_listen is None:
+        return None
+    kind = "postgresql" if sqlite_path(settings.store) is None else "sqlite"
+    return Monitor(kind, settings.retention.log / SECOND)
 
 
 def _share_one_heap() -> None:

@@ -8,7 +8,7 @@ turns errors into statuses.
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
@@ -25,7 +25,9 @@ from idstatus_server.errors import (
     TooManyWatchesError,
     WatcherTooSlowError,
 )
+from idstatus_server.observe import UNOBSERVED, Observer, Use
 from idstatus_server.rpc.errors import code_of, to_status
+from idstatus_server.rpc.observing import observed
 from idstatus_server.rpc.pace import in_good_time
 from idstatus_server.rpc.parse import check_parsed, parser
 from idstatus_server.rpc.unread import Unread
@@ -40,9 +42,13 @@ _LARGE, _MOST_BYTES = 64 << 10, 256 << 20
 
 
 class Guard:
-    """Counts the calls and streams in flight; ``in_flight`` and ``streams`` bound them."""
+    """Counts the calls and streams in flight; ``in_flight`` and ``streams`` bound them.
 
-    def __init__(self, *, in_flight: int, streams: int) -> None:
+    The ``observer`` is told of each call.
+    """
+
+    def __init__(self, *, in_flight: int, streams: int, observer: Observer = UNOBSERVED) -> None:
+        self.observer = observer
         self._limits = {False: in_flight, True: streams}
         self._counts = {False: 0, True: 0}
         self._bytes = 0
@@ -120,6 +126,14 @@ class Guard:
         finally:
             self._given_up -= 1
 
+    @property
+    def used(self) -> Mapping[str, Use]:
+        """How many calls and streams are in flight."""
+        return {
+            name: Use(self._counts[stream], self._limits[stream])
+            for name, stream in (("calls", False), ("streams", True))
+        }
+
     def close(self, error: DomainError) -> None:
         """Refuse whoever comes from now on."""
         self._closed = error
@@ -138,10 +152,13 @@ def handlers(
 
     ``name`` is that of another service with the same messages.
     """
+    name = name or service.full_name
     return grpc.method_handlers_generic_handler(
-        name or service.full_name,
+        name,
         {
-            method.name: _handler(method, getattr(servicer, snake_case(method.name)), guard)
+            method.name: _handler(
+                f"{name}/{method.name}", method, getattr(servicer, snake_case(method.name)), guard
+            )
             for method in service.methods
         },
     )
@@ -153,18 +170,19 @@ def snake_case(name: str) -> str:
 
 
 def _handler(
-    method: MethodDescriptor, serve: Callable[..., Awaitable[Any]], guard: Guard
+    name: str, method: MethodDescriptor, serve: Callable[..., Awaitable[Any]], guard: Guard
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     parse = parser(GetMessageClass(method.input_type))
     if not method.server_streaming:
-        unary = _unary(serve, guard, waits=may_wait(method))
+        unary = observed(_unary(serve, guard, waits=may_wait(method)), guard.observer, name)
         return grpc.unary_unary_rpc_method_handler(unary, request_deserializer=parse)
+    stream = observed(_stream(serve, guard), guard.observer, name)
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(
-            _stream(serve, guard), request_deserializer=parse, response_serializer=_serialize
+            stream, request_deserializer=parse, response_serializer=_serialize
         )
     return grpc.unary_stream_rpc_method_handler(
-        _stream(serve, guard), request_deserializer=parse, response_serializer=_serialize
+        stream, request_deserializer=parse, response_serializer=_serialize
     )
 
 
@@ -213,7 +231,7 @@ def _guarded(
         try:
             guard.enter(stream=stream, size=size)
         except DomainError as error:
-            await abort(context, error)
+            await abort(context, error, guard.observer)
         try:
             return await call(request, context)
         except (asyncio.CancelledError, grpc.aio.AbortError, grpc.aio.InternalError):
@@ -222,9 +240,9 @@ def _guarded(
             raise
         except WatcherTooSlowError as error:
             with guard.giving_up():
-                await abort(context, error)
+                await abort(context, error, guard.observer)
         except Exception as error:  # noqa: BLE001  # abort tells ours from others
-            await abort(context, error)
+            await abort(context, error, guard.observer)
         finally:
             guard.leave(stream=stream, size=size)
 
@@ -258,11 +276,12 @@ async def _in_time(answer: Awaitable[M], left: float) -> M:
         ) from None
 
 
-async def abort(context: Context, error: Exception) -> NoReturn:
+async def abort(context: Context, error: Exception, observer: Observer) -> NoReturn:
     """End a call with an error; one that is not the domain's leaves as a bare INTERNAL."""
     if not isinstance(error, DomainError):
         _log.error("a call failed", exc_info=error)
         await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+    observer.refused(error)
     if isinstance(error, StoreDamagedError):  # the operator must hear of it, too
         _log.error("a call failed: %s", error)
     details = to_status(error).SerializeToString()
