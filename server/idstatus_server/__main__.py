@@ -137,6 +137,9 @@ async def serve(
         )
         server = RpcServer(rooms, settings.max_message_bytes, shared=shared)
         try:
+            # First, for a gRPC server that has started does not end well on an error.
+            if monitor and settings.metrics_listen:
+                await monitor.start(*settings.metrics_listen, server, store, hub)
             bound = await server.start(settings.listen)
             timers.append(
                 Timers(
@@ -148,8 +151,6 @@ async def serve(
                     observer=observer,
                 )
             )
-            if monitor and settings.metrics_listen:
-                await monitor.start(*settings.metrics_listen, server, store, hub)
             told = listens(bound)
             await _told_to_stop(told, ledger, tail)
             _log.info("draining")

@@ -37,6 +37,11 @@ def test_a_variable_sets_what_a_flag_would_and_a_flag_beats_it() -> None:
     assert config.read([], environ).grace == 3 * SECOND
 
 
+def test_metrics_have_an_address_if_they_are_wanted() -> None:
+    assert config.read([], {}).metrics_listen is None
+    assert config.read(["--metrics-listen", "[::1]:9464"], {}).metrics_listen == ("::1", 9464)
+
+
 def test_the_first_word_names_a_tool() -> None:
     for word in ("migrate", "check"):
         assert config.read([word, "--store", "sqlite:///x.db"], {}).command == word

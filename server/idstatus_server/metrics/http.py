@@ -12,9 +12,8 @@ from idstatus_server.errors import StartError
 
 _log = logging.getLogger(__name__)
 
-# A connection has so long for all of it, in seconds; there may be so many, and so many bytes of a
-# request.
-_PATIENCE, _MOST, _MOST_BYTES = 10.0, 64, 8192
+# There may be so many connections, and so many bytes of a request.
+_MOST, _MOST_BYTES = 64, 8192
 TEXT = "text/plain; charset=utf-8"
 
 
@@ -31,11 +30,15 @@ Page = Callable[[str], Awaitable[Answer]]
 
 
 class HttpServer:
-    """Answers GET and HEAD of its pages, which are by path."""
+    """Answers GET and HEAD of its pages, which are by path.
 
-    def __init__(self, pages: Mapping[str, Page]) -> None:
+    A connection has ``patience`` seconds for all of it; ``connections`` counts those that are open.
+    """
+
+    def __init__(self, pages: Mapping[str, Page], patience: float = 10.0) -> None:
         self._pages = pages
-        self._open = 0
+        self._patience = patience
+        self.connections = 0
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> None:
@@ -55,19 +58,19 @@ class HttpServer:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._open >= _MOST:
+        if self.connections >= _MOST:
             writer.transport.abort()
             return
-        self._open += 1
+        self.connections += 1
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self._patience):
                 writer.write(await self._reply(reader))
                 writer.close()
                 await writer.wait_closed()  # until its client has taken it
         except (TimeoutError, OSError, asyncio.IncompleteReadError):
             pass  # too slow, or gone
         finally:
-            self._open -= 1
+            self.connections -= 1
             writer.transport.abort()
 
     async def _reply(self, reader: asyncio.StreamReader) -> bytes:
