@@ -17,13 +17,15 @@ from idstatus_server.auth import Authenticator
 from idstatus_server.engine import Ledger
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.limits import SECOND
+from idstatus_server.metrics import Monitor
 from idstatus_server.model import Change
+from idstatus_server.observe import UNOBSERVED
 from idstatus_server.rpc.rooms import Patience, Rooms
 from idstatus_server.rpc.server import RpcServer
 from idstatus_server.rpc.sign_in import SignIn
 from idstatus_server.rpc.tls import Certificates, Door
 from idstatus_server.store.sqlite import system_clock
-from idstatus_server.stores import open_store
+from idstatus_server.stores import open_store, sqlite_path
 from idstatus_server.timers import Timers
 from idstatus_server.watch import Arrivals, Hub, Tail
 from idstatus_server.workers import Parent
@@ -129,6 +131,8 @@ async def serve(
     sign_in = SignIn(Authenticator(settings.auth) if settings.auth else None)
     door = _door(settings)
     async with open_store(settings.store, settings.store_connections) as store:
+        monitor = _monitor(settings)
+        observer = monitor.events if monitor else UNOBSERVED
         hub = Hub(store, (await store.head()).newest)
         arrivals = Arrivals()
         timers: list[Timers] = []
@@ -137,8 +141,8 @@ async def serve(
             for timer in timers:
                 timer.publish(changes)
 
-        tail = Tail(store, hub, arrivals, (wake_timers,))
-        ledger = Ledger(store, tail.publish, settings.limits.pending_writes)
+        tail = Tail(store, hub, arrivals, (wake_timers,), observer)
+        ledger = Ledger(store, tail.publish, settings.limits.pending_writes, observer)
         rooms = Rooms(
             store=store,
             ledger=ledger,
@@ -151,23 +155,44 @@ async def serve(
                 slow_watcher=settings.slow_watcher_timeout / SECOND,
                 max_age=settings.max_stream_age / SECOND,
             ),
+            observer=observer,
         )
         server = RpcServer(rooms, sign_in, settings.max_message_bytes, shared=shared)
         try:
+            # First, for a gRPC server that has started does not end well on an error.
+            if monitor and settings.metrics_listen:
+                await monitor.start(*settings.metrics_listen, server, store, hub)
             bound = await server.start(settings.listen, door)
             timers.append(
-                Timers(store, ledger, settings.retention, clock=system_clock, tell=server.tell)
+                Timers(
+                    store,
+                    ledger,
+                    settings.retention,
+                    clock=system_clock,
+                    tell=server.tell,
+                    observer=observer,
+                )
             )
             told = listens(bound)
             await _told_to_stop(told, ledger, tail)
             _log.info("draining")
             await server.drain(settings.grace / SECOND)
         finally:
+            if monitor:
+                monitor.close()
             for timer in timers:
                 await timer.close()
             await ledger.close(_LAST_COMMIT)
             await tail.close()
     return server
+
+
+def _monitor(settings: config.Config) -> Monitor | None:
+    """Return what shows the server to Prometheus, if anything is to."""
+    if settings.metrics_listen is None:
+        return None
+    kind = "postgresql" if sqlite_path(settings.store) is None else "sqlite"
+    return Monitor(kind, settings.retention.log / SECOND)
 
 
 def _share_one_heap() -> None:

@@ -37,6 +37,8 @@ class Config:
     store: str
     store_connections: int
     workers: int
+    metrics_listen: tuple[str, int] | None
+    """Host and port of the metrics; None if there are none."""
     parent: int | None
     """The file descriptor of a worker's line to its parent; None if this process is no worker."""
     auth: Path | None
@@ -106,6 +108,7 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
                     "store",
                     "store_connections",
                     "workers",
+                    "metrics_listen",
                     "parent",
                     "auth",
                     "log_level",
@@ -172,6 +175,15 @@ def _truth(text: str) -> bool:
     if text not in ("1", "true", "0", "false"):
         raise argparse.ArgumentTypeError(f"{text!r} is not one of 1, true, 0, false")
     return text in ("1", "true")
+
+
+def _metrics_address(text: str) -> tuple[str, int] | None:
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
 
 
 def _store(text: str) -> str:
@@ -277,6 +289,13 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "Most connections to PostgreSQL for calls; one more listens for what others commit.",
     )
     add("workers", _count, "1", "Processes that share the port; more than one needs PostgreSQL.")
+    add(
+        "metrics-listen",
+        _metrics_address,
+        "",
+        "HOST:PORT where HTTP serves /metrics for Prometheus, /healthz and /readyz, to whoever "
+        "asks and without TLS. Of several workers, worker k, from 0, has PORT + k.",
+    )
     # Not for people: a parent gives it to its workers.
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     add(

@@ -48,6 +48,11 @@ def test_a_switch_stands_alone_or_says_true_or_false() -> None:
     assert config.read([], {}).insecure is False
 
 
+def test_metrics_have_an_address_if_they_are_wanted() -> None:
+    assert config.read([], {}).metrics_listen is None
+    assert config.read(["--metrics-listen", "[::1]:9464"], {}).metrics_listen == ("::1", 9464)
+
+
 def test_the_first_word_names_a_tool() -> None:
     for word in ("migrate", "check"):
         assert config.read([word, "--store", "sqlite:///x.db"], {}).command == word

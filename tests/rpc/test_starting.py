@@ -65,6 +65,12 @@ def test_a_port_in_use(store: Path, taken: str) -> None:
     assert "in use" in said
 
 
+def test_a_port_for_metrics_in_use(store: Path, taken: str) -> None:
+    said = one_line("--metrics-listen", taken, "--store", f"sqlite:///{store}")
+    assert taken in said
+    assert "in use" in said
+
+
 @pytest.mark.parametrize(
     "address", ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":", "no.such.host.invalid:5000"]
 )
@@ -178,6 +184,7 @@ BAD_FLAGS = [
     ("--store-connections", "0"),
     ("--log-level", "loud"),
     ("--log-format", "xml"),
+    ("--metrics-listen", "9464"),
     ("stray",),
 ]
 

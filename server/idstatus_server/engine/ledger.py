@@ -22,6 +22,7 @@ from idstatus_server.engine.claimable import amounts, in_vain
 from idstatus_server.engine.draft import Draft
 from idstatus_server.errors import DomainError, OverloadedError, StoreUnavailableError
 from idstatus_server.model import Change, Mark
+from idstatus_server.observe import UNOBSERVED, Observer
 from idstatus_server.store.base import Needs, Store, Transaction
 
 R_co = TypeVar("R_co", covariant=True)
@@ -85,7 +86,7 @@ class Ledger:
 
     ``publish`` is called with the changes of each commit and the mark before them, in
     order, after they are on disk and before their commands are answered. ``outages``
-    counts the commits that the store could not take.
+    counts the commits that the store could not take. The ``observer`` is told of all commits.
     """
 
     def __init__(
@@ -93,10 +94,12 @@ class Ledger:
         store: Store,
         publish: Callable[[Mark, Sequence[Change]], None],
         max_pending: int,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._store = store
         self._publish = publish
         self._max_pending = max_pending
+        self._observer = observer
         self._waiting: deque[_Pending] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
@@ -122,6 +125,11 @@ class Ledger:
         self._waiting.append(_Pending(command, answer))
         self._arrived.set()
         return await answer
+
+    @property
+    def pending(self) -> int:
+        """How many commands wait for a commit."""
+        return len(self._waiting)
 
     async def failed(self) -> None:
         """Return once the ledger has stopped, or raise the bug that has stopped it."""
@@ -197,10 +205,12 @@ class Ledger:
 
     async def _settle(self, batch: list[_Pending]) -> None:
         """Commit a batch and answer it, whatever happens."""
+        began = time.monotonic()
         try:
             before, changes = await self._commit(batch)
         except DomainError as error:
             self.outages += 1
+            self._observer.store_failed("commit", error)
             _refuse(batch, error)
             self._refuse_waiting(error)  # they would wait for the same, one commit after another
         except Exception as error:  # noqa: BLE001  # the callers must hear of it
@@ -208,6 +218,7 @@ class Ledger:
             _refuse(batch, error)
         else:
             if changes:
+                self._observer.committed(len(batch), changes, time.monotonic() - began)
                 self._publish(before, changes)
             for pending in batch:
                 _answer(pending)

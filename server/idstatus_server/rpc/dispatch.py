@@ -22,9 +22,11 @@ from idstatus_server.errors import (
     StoreUnavailableError,
     WatcherTooSlowError,
 )
+from idstatus_server.observe import Observer
 from idstatus_server.rpc import audit
 from idstatus_server.rpc.errors import code_of, to_status
 from idstatus_server.rpc.guard import Context, Guard
+from idstatus_server.rpc.observing import observed
 from idstatus_server.rpc.pace import in_good_time
 from idstatus_server.rpc.parse import check_parsed, parser
 from idstatus_server.rpc.roles import RULES
@@ -90,7 +92,7 @@ class _Entrance:
                 if self._audited:
                     audit.record(self._method, request, context)
 
-        return guarded
+        return observed(guarded, self._guard.observer, self._method)
 
     async def _admitted(
         self, call: Callable[[Any, Context], Awaitable[Any]], request: Any, context: Context
@@ -100,7 +102,7 @@ class _Entrance:
             await self._sign_in.admit(self._method, context)
             self._guard.enter(stream=self._stream, size=size)
         except DomainError as error:
-            await abort(context, error)
+            await abort(context, error, self._guard.observer)
         try:
             return await call(request, context)
         except (asyncio.CancelledError, grpc.aio.AbortError, grpc.aio.InternalError):
@@ -109,9 +111,9 @@ class _Entrance:
             raise
         except WatcherTooSlowError as error:
             with self._guard.giving_up():
-                await abort(context, error)
+                await abort(context, error, self._guard.observer)
         except Exception as error:  # noqa: BLE001  # abort tells ours from others
-            await abort(context, error)
+            await abort(context, error, self._guard.observer)
         finally:
             self._guard.leave(stream=self._stream, size=size)
 
@@ -190,11 +192,12 @@ async def _in_time(answer: Awaitable[M], left: float) -> M:
         ) from None
 
 
-async def abort(context: Context, error: Exception) -> NoReturn:
+async def abort(context: Context, error: Exception, observer: Observer) -> NoReturn:
     """End a call with an error; one that is not the domain's leaves as a bare INTERNAL."""
     if not isinstance(error, DomainError):
         _log.error("a call failed", exc_info=error)
         await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+    observer.refused(error)
     if isinstance(error, StoreDamagedError):  # the operator must hear of it, too
         _log.error("a call failed: %s", error)
     details = to_status(error).SerializeToString()
