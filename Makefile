@@ -27,7 +27,7 @@ GRPCURL_VERSION := v1.9.4
 GRPCURL := .venv/.grpcurl-$(GRPCURL_VERSION)
 
 .PHONY: help install grpcurl run test coverage fuzz soak kills wheels docs check bench bench-full curves \
-  overload scaling reliability pictures generate demo clean
+  overload scaling reliability pictures audit lock generate demo clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -123,9 +123,15 @@ reliability: install ## Measure watchers that freeze, idle, lose their server, c
 pictures: $(READY) ## Draw what `idstatus top` and `explain` show of a real server.
 	$(BIN)/python scripts/pictures.py
 
+audit: $(READY) ## Ask for known faults in what the image installs.
+	$(BIN)/python scripts/audit.py
+
+lock: ## Pin what the image installs anew, with hashes, to the newest versions allowed.
+	scripts/lock
+
 generate: ## Make the stubs anew from protos/.
 	scripts/generate
 
 clean: ## Remove what was set up, not what was stored.
-	rm -rf .venv .venv-generate .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-generate .venv-lock .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	git clean -fdXq examples

@@ -12,6 +12,7 @@ from deploy.files import (
     DOCKERFILE,
     PROJECT,
     PROMETHEUS,
+    ROOT,
     UNIT,
     compose,
     documents,
@@ -123,9 +124,9 @@ def test_the_image_is_of_this_version_and_has_all_that_serves() -> None:
     assert {template["spec"]["containers"][0]["image"] for template in pods()} == {image}
     services = compose(COMPOSE)["services"]
     assert {services[name]["image"] for name in ("idstatus-1", "idstatus-2")} == {image}
-    (extras,) = re.findall(r"'\.\[(.*)\]'", DOCKER)
+    extras = re.findall(r"--extra (\S+)", (ROOT / "scripts/lock").read_text())
     for_others = {"bench", "cli", "dev", "docs"}
-    assert set(extras.split(",")) == set(PROJECT["optional-dependencies"]) - for_others
+    assert set(extras) == set(PROJECT["optional-dependencies"]) - for_others
 
 
 def test_every_container_is_somebody_without_rights_on_a_file_system_that_it_cannot_write() -> None:

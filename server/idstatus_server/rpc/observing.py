@@ -9,7 +9,7 @@ import grpc
 from idstatus_server.observe import Observer
 
 # gRPC keeps a code as it was set, by name or by number; nobody sets that all is well.
-_NAMES: Mapping[object, str] = {
+NAMES: Mapping[object, str] = {
     None: grpc.StatusCode.OK.name,
     **{code: code.name for code in grpc.StatusCode},
     **{code.value[0]: code.name for code in grpc.StatusCode},
@@ -32,7 +32,7 @@ def observed(
         began, status = time.perf_counter(), ""
         try:
             answer = await call(request, context)
-            status = _NAMES[context.code()]
+            status = NAMES[context.code()]
             return answer
         finally:
             if not status:
