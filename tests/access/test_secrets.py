@@ -47,7 +47,8 @@ async def refusals(channel: grpc.aio.Channel, *shown: Any) -> list[str]:
 
 
 async def seen_by_channelz(channel: grpc.aio.Channel, token: str) -> list[str]:
-    stub: Any = ChannelzStub(channel)
+    known: Any = channel
+    stub: Any = ChannelzStub(known)
     asked = {"metadata": bearer(token)}
     servers = await stub.GetServers(c.GetServersRequest(), **asked)
     top = await stub.GetTopChannels(c.GetTopChannelsRequest(), **asked)
@@ -55,8 +56,8 @@ async def seen_by_channelz(channel: grpc.aio.Channel, token: str) -> list[str]:
     for server in servers.server:
         request = c.GetServerSocketsRequest(server_id=server.ref.server_id)
         sockets = await stub.GetServerSockets(request, **asked)
-        for ref in sockets.socket_ref:
-            seen.append(await stub.GetSocket(c.GetSocketRequest(socket_id=ref.socket_id), **asked))
+        wanted = [c.GetSocketRequest(socket_id=ref.socket_id) for ref in sockets.socket_ref]
+        seen += [await stub.GetSocket(request, **asked) for request in wanted]
     return [MessageToJson(message) for message in seen]
 
 
