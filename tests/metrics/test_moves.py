@@ -1,5 +1,6 @@
 """Each metric moves when it should, and by as much."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -7,6 +8,7 @@ import pytest
 from metrics.seen import Metrics, WatchedServer
 from metrics.traffic import expires_and_is_cancelled, given_up, succeeds_and_fails
 from rpc.wire import Api, new, refused
+from waiting import until
 
 from idstatus.v1 import task_pb2 as m
 from idstatus.v1 import task_service_pb2 as t
@@ -59,8 +61,9 @@ async def test_calls_count_when_they_begin_and_by_how_they_end(
     assert ended(grown, f"{TASKS}/GetTask", "NOT_FOUND") == 1
     assert ended(grown, f"{TASKS}/GetTask", "INVALID_ARGUMENT") == 1
     assert ended(grown, "other", "UNIMPLEMENTED") == 1
-    assert ended(grown, f"{TASKS}/WaitTask", "CANCELLED") == 1
-    assert ended(grown, f"{TASKS}/WatchTasks", "DEADLINE_EXCEEDED") == 1
+    await asyncio.to_thread(until, lambda: ended(grown, f"{TASKS}/WaitTask", "CANCELLED") == 1)
+    late = f"{TASKS}/WatchTasks", "DEADLINE_EXCEEDED"
+    await asyncio.to_thread(until, lambda: ended(grown, *late) == 1)
     assert grown.by("idstatus_refusals_total", reason="TASK_NOT_FOUND") == 1
 
 

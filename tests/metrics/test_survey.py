@@ -1,12 +1,17 @@
 """What is read from the store for a scrape is bounded, and read now and then only."""
 
+import os
+import signal
+import time
 from collections.abc import AsyncIterator
 
 import pytest
+from postgres_server import PostgresServer
 
 from idstatus_server.engine import Ledger
 from idstatus_server.engine.commands import Create, NewTask
 from idstatus_server.metrics.survey import Surveyor
+from idstatus_server.store.postgres import PostgresStore
 from idstatus_server.store.sqlite import MEMORY, SqliteStore
 from idstatus_server.watch import Hub
 
@@ -34,3 +39,21 @@ async def test_who_asks_again_soon_is_given_the_same(store: SqliteStore) -> None
     surveyor = Surveyor(store, Hub(store, (await store.head()).newest))
     first = await surveyor.survey()
     assert first is await surveyor.survey()
+
+
+async def test_a_store_that_does_not_answer_is_not_waited_for(
+    postgres: PostgresServer, database: str
+) -> None:
+    async with PostgresStore(database) as store:
+        surveyor = Surveyor(store, Hub(store, (await store.head()).newest))
+        frozen = postgres.processes()
+        for process in frozen:
+            os.kill(process, signal.SIGSTOP)
+        asked = time.monotonic()
+        try:
+            assert await surveyor.survey() is None
+            assert await surveyor.survey() is None
+        finally:
+            for process in frozen:
+                os.kill(process, signal.SIGCONT)
+        assert time.monotonic() - asked < 10  # once 2 s, and at once then
