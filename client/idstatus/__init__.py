@@ -10,6 +10,8 @@ from idstatus.core.aio import AsyncStream
 from idstatus.core.blocking import Stream
 from idstatus.errors import (
     AlreadyExistsError,
+    CallerLimitError,
+    CredentialsExpiredError,
     DeadlineExceededError,
     DrainingError,
     FailedPreconditionError,
@@ -74,12 +76,14 @@ __all__ = [
     "AsyncClient",
     "AsyncStream",
     "Body",
+    "CallerLimitError",
     "CancelResult",
     "Change",
     "ChangeBatch",
     "ChangeType",
     "Claim",
     "Client",
+    "CredentialsExpiredError",
     "DeadlineExceededError",
     "DrainingError",
     "Duration",

@@ -29,7 +29,8 @@ class Client(AllMethods, BlockingDriver):
         address: Where the server listens: a gRPC target.
         timeout: The deadline of every call that is given no other, by default 10 s.
         credentials: For TLS, see `tls_credentials`; None: without.
-        token: A bearer token, or what returns one. Without TLS it goes to this machine only.
+        token: A bearer token, or what returns one: it is asked before each call, and by a watch or
+            a runner whose token has run out. Without TLS it goes to this machine only.
         metadata: Sent with every call, for example an authorization header.
         options: Further gRPC channel options; they win over this package's.
 
@@ -57,7 +58,8 @@ class AsyncClient(AllMethods, AsyncDriver):
         address: Where the server listens: a gRPC target.
         timeout: The deadline of every call that is given no other, by default 10 s.
         credentials: For TLS, see `tls_credentials`; None: without.
-        token: A bearer token, or what returns one. Without TLS it goes to this machine only.
+        token: A bearer token, or what returns one: it is asked before each call, and by a watch or
+            a runner whose token has run out. Without TLS it goes to this machine only.
         metadata: Sent with every call, for example an authorization header.
         options: Further gRPC channel options; they win over this package's.
 

@@ -30,8 +30,8 @@ _BY_REASON: dict[str, type[errors.RpcError]] = {
     "OVERLOADED": errors.OverloadedError,
     "DRAINING": errors.DrainingError,
     "STORE_UNAVAILABLE": errors.StoreUnavailableError,
-    "UNAUTHENTICATED": errors.UnauthenticatedError,
-    "PERMISSION_DENIED": errors.PermissionDeniedError,
+    "CREDENTIALS_EXPIRED": errors.CredentialsExpiredError,
+    "CALLER_LIMIT": errors.CallerLimitError,
 }
 
 _BY_CODE: dict[grpc.StatusCode, type[errors.RpcError]] = {

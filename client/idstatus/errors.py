@@ -24,11 +24,13 @@ IdstatusError
 │   ├── ResourceExhaustedError
 │   │   ├── WatcherTooSlowError
 │   │   ├── TooManyWatchesError
-│   │   └── OverloadedError
+│   │   ├── OverloadedError
+│   │   └── CallerLimitError
 │   ├── UnavailableError             also: no server there
 │   │   ├── DrainingError
 │   │   └── StoreUnavailableError
 │   ├── UnauthenticatedError
+│   │   └── CredentialsExpiredError
 │   ├── PermissionDeniedError
 │   └── DeadlineExceededError        (is a TimeoutError)
 └── WaitTimeoutError                 (is a TimeoutError) the task was not terminal in time
@@ -191,6 +193,10 @@ class OverloadedError(ResourceExhaustedError):
     """The server has too many requests in flight."""
 
 
+class CallerLimitError(ResourceExhaustedError):
+    """This caller has as much under way as one may, or calls too often."""
+
+
 class UnavailableError(RpcError):
     """The server is out of reach: try again after `retry_after`."""
 
@@ -205,6 +211,10 @@ class StoreUnavailableError(UnavailableError):
 
 class UnauthenticatedError(RpcError):
     """No credentials, or bad ones."""
+
+
+class CredentialsExpiredError(UnauthenticatedError):
+    """The token was valid, and is no more."""
 
 
 class PermissionDeniedError(RpcError):

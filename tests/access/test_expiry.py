@@ -4,16 +4,19 @@ import asyncio
 from typing import Any
 
 import grpc
+import pytest
 from access.people import SKEW, Issuer, api_of
 from rpc.test_run_stream import Runner
 from rpc.wire import PATIENCE, Api, refused, rich
 
+import idstatus
+from harness import ServerProcess
 from idstatus.v1 import task_pb2 as m
 from idstatus.v1 import task_service_pb2 as t
 
 EXPIRED = ("UNAUTHENTICATED", "CREDENTIALS_EXPIRED")
 # In a moment: the skew is what a token is good for beyond its end.
-SOON = 1.0 - SKEW
+SOON = 2.0 - SKEW
 
 
 async def read_to_the_end(watch: Any, seen: list[str]) -> tuple[str, Any]:
@@ -80,6 +83,50 @@ async def test_a_wait_ends_with_its_token(
     task = await root.create(ours)
     short = api_of(channel, issuer.token("viewer", lasts=SOON))
     assert (await refused(short.wait(task.id))).kind == EXPIRED
+
+
+async def test_the_client_goes_on_by_itself_if_it_has_a_new_token_to_show(
+    guarded: ServerProcess, issuer: Issuer, root: Api, ours: str
+) -> None:
+    shown: list[str] = []
+    first = await root.create(ours)
+
+    def token() -> str:
+        shown.append(issuer.token(f"viewer:{ours}", f"runner:{ours}", lasts=SOON))
+        return shown[-1]
+
+    async with idstatus.AsyncClient(guarded.address, token=token) as client:
+        runner = idstatus.Runner(client)
+        done: list[str] = []
+
+        @runner.handler(ours)
+        async def work(context: idstatus.TaskContext) -> None:
+            done.append(context.task.id)
+
+        running = asyncio.create_task(runner.run())
+        made = [first.id]
+        steps: list[tuple[str, str]] = []
+        async with asyncio.timeout(PATIENCE):
+            async for change in client.watch(task_filter=idstatus.TaskFilter(queues=[ours])):
+                steps.append((change.id_status.id, change.id_status.status.name))
+                if steps[-1][1] == "SUCCESS" and len(shown) >= 4:  # each has shown two
+                    break
+                if len(steps) == 3 * len(made):
+                    made.append((await root.create(ours)).id)
+        runner.stop()
+        await running
+    assert done == made
+    assert steps == [(task, step) for task in made for step in ("QUEUED", "RUNNING", "SUCCESS")]
+
+
+async def test_a_token_that_is_not_renewed_ends_the_watch_of_the_client(
+    guarded: ServerProcess, issuer: Issuer, ours: str
+) -> None:
+    token = issuer.token(f"viewer:{ours}", lasts=SOON)
+    async with idstatus.AsyncClient(guarded.address, token=token) as client:
+        with pytest.raises(idstatus.CredentialsExpiredError):
+            async for _ in client.watch():
+                pass
 
 
 async def _read_all(call: Any) -> None:

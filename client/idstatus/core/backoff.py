@@ -6,7 +6,7 @@ import time
 
 import grpc
 
-from idstatus.errors import RpcError
+from idstatus.errors import CredentialsExpiredError, RpcError
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
@@ -52,7 +52,10 @@ class Backoff:
         now = time.monotonic()
         if self._failures == 0:
             self._failing_since = now
-        if error.code not in self._resumable or now - self._failing_since > self.patience:
+        # A stream that went well until its token ran out begins again: perhaps there is a new one.
+        renewable = isinstance(error, CredentialsExpiredError) and not self._failures
+        passes = renewable or error.code in self._resumable
+        if not passes or now - self._failing_since > self.patience:
             raise error
         doublings = min(self._failures, 16)  # past the longest pause, and far from an overflow
         pause = min(self._longest_pause, FIRST_PAUSE * 2.0**doublings)
