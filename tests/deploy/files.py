@@ -84,6 +84,7 @@ def environments() -> Iterator[tuple[str, dict[str, str]]]:
         yield service, plain
         yield f"{service}, tls", plain | compose(COMPOSE_TLS)["services"][service]["environment"]
     yield "deployment", image | _of_container(pod("base", "Deployment"))
+    yield "deployment in a mesh", image | _of_container(pod("mesh", "Deployment"))
     yield "job", image | _of_container(pod("migrate", "Job", "idstatus-migrate"))
     unit = _of_unit(UNIT) | _settings()
     yield "unit", unit

@@ -35,9 +35,9 @@ SPARE = 5
 DOCKER = DOCKERFILE.read_text()
 
 
-def server() -> Any:
+def server(folder: str = "base") -> Any:
     """Return the server's container in Kubernetes."""
-    (container,) = pod("base", "Deployment")["spec"]["containers"]
+    (container,) = pod(folder, "Deployment")["spec"]["containers"]
     return container
 
 
@@ -68,6 +68,8 @@ def test_what_is_allowed_and_probed_are_ports_that_there_are() -> None:
     names = {port["name"] for port in server()["ports"]}
     probes = [server()[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")]
     assert {probe["port"] for probe in probes} <= names
+    in_a_mesh = [server("mesh")[f"{name}Probe"] for name in ("startup", "readiness")]
+    assert [probe["grpc"]["port"] for probe in in_a_mesh] == [GRPC, GRPC]
     allowed = manifest("base", "NetworkPolicy")["spec"]["ingress"]
     assert [port["port"] for rule in allowed for port in rule["ports"]] == ["grpc", "metrics"]
 

@@ -67,7 +67,7 @@ def test_the_manifests_keep_to_their_schemas(tmp_path: Path) -> None:
     ours.write_text(
         yaml.safe_dump_all(
             one
-            for folder in ("base", "migrate", "example")
+            for folder in ("base", "migrate", "example", "mesh")
             for one in manifests(folder)
             if one["kind"] != "Certificate"  # cert-manager's: Kubernetes has no schema of it
         )
