@@ -23,6 +23,7 @@ from idstatus_server.rpc.server import RpcServer
 from idstatus_server.rpc.sign_in import SignIn
 from idstatus_server.store.sqlite import system_clock
 from idstatus_server.stores import open_store
+from idstatus_server.telemetry import open_tracer
 from idstatus_server.timers import Timers
 from idstatus_server.watch import Arrivals, Hub, Tail
 from idstatus_server.workers import Parent
@@ -109,7 +110,10 @@ async def serve(
         StartError: the store or an address is not to be had.
     """
     sign_in = SignIn(Authenticator(settings.auth) if settings.auth else None)
-    async with open_store(settings.store, settings.store_connections) as store:
+    async with (
+        open_tracer(settings.otlp_endpoint) as tracer,
+        open_store(settings.store, settings.store_connections) as store,
+    ):
         hub = Hub(store, (await store.head()).newest)
         arrivals = Arrivals()
         timers: list[Timers] = []
@@ -119,7 +123,7 @@ async def serve(
                 timer.publish(changes)
 
         tail = Tail(store, hub, arrivals, (wake_timers,))
-        ledger = Ledger(store, tail.publish, settings.limits.pending_writes)
+        ledger = Ledger(store, tail.publish, settings.limits.pending_writes, tracer=tracer)
         rooms = Rooms(
             store=store,
             ledger=ledger,
@@ -132,6 +136,7 @@ async def serve(
                 slow_watcher=settings.slow_watcher_timeout / SECOND,
                 max_age=settings.max_stream_age / SECOND,
             ),
+            tracer=tracer,
         )
         server = RpcServer(rooms, sign_in, settings.max_message_bytes, shared=shared)
         try:

@@ -51,7 +51,7 @@ class RpcServer:
         self._shared = shared
         limits = rooms.limits
         self._guard = Guard(in_flight=limits.in_flight, streams=limits.watches)
-        self._way = Way(sign_in, self._guard)
+        self._way = Way(sign_in, self._guard, rooms.tracer)
         ours = (_TASKS, _RUNNERS, _QUEUES, _OPERATIONS)
         self.health = HealthService(tuple(service.full_name for service in ours))
         options = grpc_options(limits, rooms.patience.unbegun, max_message_bytes, shared=shared)

@@ -1,0 +1,54 @@
+"""What is told of a call: to the log while it lasts, and to those who trace it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+
+from idstatus_server.call import Call
+from idstatus_server.rpc.guard import Context
+from idstatus_server.tracing import NO_TRACER, Tracer
+
+# gRPC keeps a code as it was set, by name or by number; nobody sets that all is well.
+_NAMES: Mapping[object, str] = {
+    None: grpc.StatusCode.OK.name,
+    **{code: code.name for code in grpc.StatusCode},
+    **{code.value[0]: code.name for code in grpc.StatusCode},
+}
+# As long as an id may be: what a request calls one may be anything.
+_LONGEST = 128
+_OPERATION = "tasks/"
+
+
+def call_of(method: str, request: Any) -> Call:
+    """Return what a call is told as; its request is a message, None, or a stream of them."""
+    name = getattr(request, "name", "")  # that of an operation, or of a queue
+    task_id = getattr(request, "id", "") or getattr(request, "task_id", "")
+    if name.startswith(_OPERATION):
+        task_id = name.removeprefix(_OPERATION)
+    return Call(method, getattr(request, "request_id", "")[:_LONGEST], task_id[:_LONGEST])
+
+
+def outcome(context: Context) -> str:
+    """Return the name of the status code with which a call has ended."""
+    if not context.cancelled():
+        return _NAMES[context.code()]
+    late = context.time_remaining() == 0
+    return (grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED).name
+
+
+def traced(
+    call: Callable[[Any, Context], Awaitable[Any]], tracer: Tracer, method: str
+) -> Callable[[Any, Context], Awaitable[Any]]:
+    """Return a method's handler, each of whose calls has a span; the same one if none has."""
+    if tracer is NO_TRACER:
+        return call
+
+    async def in_span(request: Any, context: Context) -> Any:
+        with tracer.call(method, context.invocation_metadata() or ()) as span:
+            try:
+                return await call(request, context)
+            finally:
+                span.answered(outcome(context))
+
+    return in_span
