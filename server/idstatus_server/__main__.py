@@ -17,12 +17,15 @@ from idstatus_server.auth import Authenticator
 from idstatus_server.engine import Ledger
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.limits import SECOND
+from idstatus_server.metrics import Monitor
 from idstatus_server.model import Change
+from idstatus_server.observe import UNOBSERVED
 from idstatus_server.rpc.rooms import Patience, Rooms
 from idstatus_server.rpc.server import RpcServer
 from idstatus_server.rpc.sign_in import SignIn
+from idstatus_server.rpc.tls import Certificates, Door
 from idstatus_server.store.sqlite import system_clock
-from idstatus_server.stores import open_store
+from idstatus_server.stores import open_store, sqlite_path
 from idstatus_server.telemetry import open_tracer
 from idstatus_server.timers import Timers
 from idstatus_server.watch import Arrivals, Hub, Tail
@@ -43,6 +46,11 @@ def main() -> None:
     settings = config.read()
     logs.set_up(settings.log_level, settings.log_format)
     parent = None if settings.parent is None else Parent(settings.parent)
+    if not parent and config.shows_password(settings.store, sys.argv):
+        _log.warning(
+            "the command line shows the store's password to whoever lists processes: give the "
+            "URL in IDSTATUS_STORE, or the password in ~/.pgpass or PGPASSWORD"
+        )
     try:
         if settings.command == "migrate":
             asyncio.run(tools.migrate(settings))
@@ -51,7 +59,7 @@ def main() -> None:
         elif settings.copy:
             sys.exit(tools.backup(settings, settings.copy))
         elif settings.workers > 1 and not parent:
-            sys.exit(workers.run(settings, partial(announce, settings)))
+            sys.exit(workers.run(settings, _door(settings), partial(announce, settings)))
         else:
             _share_one_heap()
             asyncio.run(_serve_and_leave(settings, parent))
@@ -68,6 +76,18 @@ def announce(settings: config.Config, bound: Sequence[str]) -> None:
     if settings.workers > 1:
         said += f", works in {settings.workers} processes"
     print(f"idstatus-server {version('idstatus')} {said}", flush=True)  # noqa: T201
+
+
+def _door(settings: config.Config) -> Door:
+    """Return how clients come in.
+
+    Raises:
+        StartError: the files for TLS cannot be used.
+    """
+    certificates = None
+    if settings.tls_cert and settings.tls_key:
+        certificates = Certificates(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+    return Door(certificates, settings.insecure)
 
 
 async def _serve_and_leave(settings: config.Config, parent: Parent | None) -> None:
@@ -107,13 +127,16 @@ async def serve(
     is done, tells the server to stop. With ``shared`` its ports are those of other processes, too.
 
     Raises:
-        StartError: the store or an address is not to be had.
+        StartError: the store or an address is not to be had, or not safe.
     """
     sign_in = SignIn(Authenticator(settings.auth) if settings.auth else None)
+    door = _door(settings)
     async with (
         open_tracer(settings.otlp_endpoint) as tracer,
         open_store(settings.store, settings.store_connections) as store,
     ):
+        monitor = _monitor(settings)
+        observer = monitor.events if monitor else UNOBSERVED
         hub = Hub(store, (await store.head()).newest)
         arrivals = Arrivals()
         timers: list[Timers] = []
@@ -122,8 +145,8 @@ async def serve(
             for timer in timers:
                 timer.publish(changes)
 
-        tail = Tail(store, hub, arrivals, (wake_timers,))
-        ledger = Ledger(store, tail.publish, settings.limits.pending_writes, tracer=tracer)
+        tail = Tail(store, hub, arrivals, (wake_timers,), observer)
+        ledger = Ledger(store, tail.publish, settings.limits.pending_writes, observer, tracer)
         rooms = Rooms(
             store=store,
             ledger=ledger,
@@ -137,23 +160,44 @@ async def serve(
                 max_age=settings.max_stream_age / SECOND,
             ),
             tracer=tracer,
+            observer=observer,
         )
         server = RpcServer(rooms, sign_in, settings.max_message_bytes, shared=shared)
         try:
-            bound = await server.start(settings.listen)
+            # First, for a gRPC server that has started does not end well on an error.
+            if monitor and settings.metrics_listen:
+                await monitor.start(*settings.metrics_listen, server, store, hub)
+            bound = await server.start(settings.listen, door)
             timers.append(
-                Timers(store, ledger, settings.retention, clock=system_clock, tell=server.tell)
+                Timers(
+                    store,
+                    ledger,
+                    settings.retention,
+                    clock=system_clock,
+                    tell=server.tell,
+                    observer=observer,
+                )
             )
             told = listens(bound)
             await _told_to_stop(told, ledger, tail)
             _log.info("draining")
             await server.drain(settings.grace / SECOND)
         finally:
+            if monitor:
+                monitor.close()
             for timer in timers:
                 await timer.close()
             await ledger.close(_LAST_COMMIT)
             await tail.close()
     return server
+
+
+def _monitor(settings: config.Config) -> Monitor | None:
+    """Return what shows the server to Prometheus, if anything is to."""
+    if settings.metrics_listen is None:
+        return None
+    kind = "postgresql" if sqlite_path(settings.store) is None else "sqlite"
+    return Monitor(kind, settings.retention.log / SECOND)
 
 
 def _share_one_heap() -> None:

@@ -12,7 +12,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta, Struct
 
 from idstatus_server.errors import NotPermittedError, TaskNotFoundError
 
@@ -47,13 +49,12 @@ def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(p).replace(r"\*", ".*") for p in patterns) or r"(?!)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallerLimits:
+class CallerLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """What one caller may have of one server process; 0 is no limit. ``rate`` is calls a second."""
 
-    rate: float = 0
-    in_flight: int = 0
-    watches: int = 0
+    rate: Annotated[float, Meta(ge=0)] = 0
+    in_flight: Annotated[int, Meta(ge=0)] = 0
+    watches: Annotated[int, Meta(ge=0)] = 0
 
 
 class Principal(NamedTuple):

@@ -27,9 +27,18 @@ class Config:
     copy: Path | None
     """Where a backup goes; None for every other command."""
     listen: tuple[str, ...]
+    tls_cert: Path | None
+    """None, as for the key: no TLS."""
+    tls_key: Path | None
+    tls_client_ca: Path | None
+    """None: clients need no certificate."""
+    insecure: bool
+    """Whether other machines may be served without TLS."""
     store: str
     store_connections: int
     workers: int
+    metrics_listen: tuple[str, int] | None
+    """Host and port of the metrics; None if there are none."""
     parent: int | None
     """The file descriptor of a worker's line to its parent; None if this process is no worker."""
     auth: Path | None
@@ -65,6 +74,7 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     if command == "backup":
         parser.add_argument("copy", metavar="FILE", type=Path, help="Where the copy goes.")
     given = vars(parser.parse_args(words))
+    _check_tls(parser, given)
 
     def take(**names: str) -> dict[str, Any]:
         return {name: given[flag] for name, flag in names.items()}
@@ -93,9 +103,14 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
             **{
                 name: name
                 for name in (
+                    "tls_cert",
+                    "tls_key",
+                    "tls_client_ca",
+                    "insecure",
                     "store",
                     "store_connections",
                     "workers",
+                    "metrics_listen",
                     "parent",
                     "auth",
                     "log_level",
@@ -110,6 +125,13 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
             }
         ),
     )
+
+
+def _check_tls(parser: argparse.ArgumentParser, given: Mapping[str, Any]) -> None:
+    if (given["tls_cert"] is None) != (given["tls_key"] is None):
+        parser.error("--tls-cert and --tls-key go together")
+    if given["tls_client_ca"] and not given["tls_cert"]:
+        parser.error("--tls-client-ca needs --tls-cert and --tls-key")
 
 
 def span(text: str) -> int:
@@ -154,6 +176,25 @@ def _addresses(text: str) -> tuple[str, ...]:
     return addresses
 
 
+def _file(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _truth(text: str) -> bool:
+    if text not in ("1", "true", "0", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of 1, true, 0, false")
+    return text in ("1", "true")
+
+
+def _metrics_address(text: str) -> tuple[str, int] | None:
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
 def _store(text: str) -> str:
     if re.match(r"postgres(ql)?://.", text):
         return text
@@ -178,6 +219,11 @@ def without_password(url: str) -> str:
     return rest + mark + "&".join(map(_without_secret, query.split("&")))
 
 
+def shows_password(url: str, words: Sequence[str]) -> bool:
+    """Tell whether a command line of these words shows the password of a store's URL."""
+    return url != without_password(url) and any(url in word for word in words)
+
+
 def _without_secret(parameter: str) -> str:
     """Hide a password, and what follows an unquoted & in one."""
     name, equals, _ = parameter.partition("=")
@@ -193,7 +239,9 @@ class _Flags:
         self._parser = parser
         self._environ = environ
 
-    def add(self, name: str, kind: Callable[[str], Any], default: str, text: str) -> None:
+    def add(
+        self, name: str, kind: Callable[[str], Any], default: str, text: str, **more: Any
+    ) -> None:
         variable = "IDSTATUS_" + name.upper().replace("-", "_")
         self._parser.add_argument(
             f"--{name}",
@@ -201,6 +249,7 @@ class _Flags:
             default=self._environ.get(variable, default),
             metavar=name.rsplit("-", 1)[-1].upper(),
             help=f"{text} Default: {default or 'none'}. [{variable}]".replace("%", "%%"),
+            **more,
         )
 
 
@@ -227,6 +276,12 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     flags = _Flags(parser, environ)
     add = flags.add
     add("listen", _addresses, "127.0.0.1:50051", "HOST:PORT or unix:PATH; several with commas.")
+    add("tls-cert", _file, "", "The server's certificate, then those that signed it, in PEM.")
+    add("tls-key", _file, "", "The key of that certificate.")
+    add("tls-client-ca", _file, "", "Whose certificates clients must have; none: they need none.")
+    add(
+        "insecure", _truth, "false", "Serve other machines without TLS, too.", nargs="?", const=True
+    )
     add(
         "store",
         _store,
@@ -243,6 +298,13 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "Most connections to PostgreSQL for calls; one more listens for what others commit.",
     )
     add("workers", _count, "1", "Processes that share the port; more than one needs PostgreSQL.")
+    add(
+        "metrics-listen",
+        _metrics_address,
+        "",
+        "HOST:PORT where HTTP serves /metrics for Prometheus, /healthz and /readyz, to whoever "
+        "asks and without TLS. Of several workers, worker k, from 0, has PORT + k.",
+    )
     # Not for people: a parent gives it to its workers.
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     add(

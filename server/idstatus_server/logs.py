@@ -16,8 +16,6 @@ _OF_CLIENTS = (
     "[UnicodeDecodeError] raised by servicer",
     "Invalid encoding on",
 )
-
-
 # Nobody reads more of one value, and who collects lines cuts off long ones. A batch is whole.
 _MOST_TEXT, _MOST_ITEMS = 8192, 1000
 

@@ -15,6 +15,7 @@ from idstatus_server.errors import DomainError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.limits import DAY, SECOND
 from idstatus_server.model import Change
+from idstatus_server.observe import UNOBSERVED, Observer
 from idstatus_server.store.base import Clock, Store, Wake
 
 _log = logging.getLogger(__name__)
@@ -45,7 +46,8 @@ class Retention:
 class Timers:
     """Does the server's duties until it is closed.
 
-    ``tell`` is called with what keeps the store out of reach, and with None once it is back.
+    ``tell`` is called with what keeps the store out of reach, and with None once it is back. The
+    ``observer`` is told when it could not do a duty.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Timers:
         *,
         clock: Clock,
         tell: Callable[[StoreUnavailableError | None], None],
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._store = store
         self._ledger = ledger
         self._clock = clock
         self._retention = retention
         self._tell = tell
+        self._observer = observer
         self._next_wake: int | None = None
         self._earlier = asyncio.Event()
         self._last_beat = 0
@@ -95,6 +99,7 @@ class Timers:
             except DomainError as error:
                 if isinstance(error, StoreUnavailableError):
                     self._tell(error)
+                    self._observer.store_failed("timer", error)
                 self._away = True
                 _log.warning("a timer could not do its duty: %s", error)
                 await asyncio.sleep(_AFTER_ERROR)

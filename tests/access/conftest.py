@@ -1,10 +1,12 @@
 """Fixtures: a server that asks who calls."""
 
-from collections.abc import AsyncIterator, Iterator
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import grpc
 import pytest
-from access.people import Issuer, everyone, publish, trust
+from access.people import Issuer, api_of, everyone, publish, static, trust
+from rpc.wire import Api
 
 from harness import ServerProcess
 
@@ -30,3 +32,27 @@ async def channel(guarded: ServerProcess) -> AsyncIterator[grpc.aio.Channel]:
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(guarded.address, options=options) as channel:
         yield channel
+
+
+@pytest.fixture
+def acting(channel: grpc.aio.Channel) -> Callable[[str], Api]:
+    """The services as someone calls them who has a static token."""
+    return lambda name: api_of(channel, static(name))
+
+
+@pytest.fixture
+def root(acting: Callable[[str], Api]) -> Api:
+    """The services as one calls them who may do all."""
+    return acting("root")
+
+
+@pytest.fixture
+def ours() -> str:
+    """A queue in which each role has its holder."""
+    return f"a-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def theirs() -> str:
+    """A queue of others."""
+    return f"b-{uuid.uuid4().hex[:12]}"

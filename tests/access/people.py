@@ -4,16 +4,19 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from rpc.wire import Refusal, rich
+from rpc.wire import Api, Refusal, rich
 
 from idstatus_server.access import Role
 
+# What grpc.aio tells instead of a call's status if it is refused just as the client writes.
+_CORE = "Internal error from Core"
 ISSUER, AUDIENCE = "https://issuer.example/", "idstatus"
 SKEW = 2
 
@@ -81,13 +84,42 @@ def bearer(token: str) -> Sequence[tuple[str, str]]:
 
 async def knock(channel: grpc.aio.Channel, method: str, token: str = "") -> Refusal | None:
     """Call any method with an empty request; return how it was refused, None if it was not."""
-    call: Any = channel.stream_stream(f"/{method}")(metadata=bearer(token))
+    make: Any = channel.stream_stream(f"/{method}")
+    call = make(iter([b""]), metadata=bearer(token))
     try:
-        await call.write(b"")
-        await call.done_writing()
-        await call.read()
+        async for _ in call:
+            break
     except grpc.aio.AioRpcError as error:
+        if error.details() == _CORE:
+            return await knock(channel, method, token)
         return rich(error)
     finally:
         call.cancel()
     return None
+
+
+def kind(refusal: Refusal | None) -> tuple[str, str] | None:
+    """Return a refusal's code and reason, None if there was none."""
+    return refusal.kind if refusal else None
+
+
+class Signed:
+    """A channel on which every call carries the same token."""
+
+    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
+        self._channel = channel
+        self._bearer = bearer(token)
+
+    def __getattr__(self, kind: str) -> Any:
+        """Return what makes calls of a kind, as ``unary_unary``."""
+
+        def make(*about: Any, **more: Any) -> Any:
+            return partial(getattr(self._channel, kind)(*about, **more), metadata=self._bearer)
+
+        return make
+
+
+def api_of(channel: grpc.aio.Channel, token: str) -> Api:
+    """Return the services as the bearer of a token calls them."""
+    signed: Any = Signed(channel, token)
+    return Api(signed)

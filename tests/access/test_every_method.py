@@ -4,8 +4,7 @@ import asyncio
 
 import grpc
 import pytest
-from access.people import SKEW, Issuer, knock, static
-from rpc.wire import Refusal
+from access.people import SKEW, Issuer, kind, knock, static
 
 from idstatus_server.access import Role
 from idstatus_server.rpc.roles import RULES
@@ -13,10 +12,6 @@ from idstatus_server.rpc.roles import RULES
 OPEN = {method for method, rule in RULES.items() if rule.open}
 ASKING = sorted(set(RULES) - OPEN)
 NOT_PERMITTED = ("PERMISSION_DENIED", "NOT_PERMITTED")
-
-
-def kind(refusal: Refusal | None) -> tuple[str, str] | None:
-    return refusal and refusal.kind
 
 
 def test_only_health_is_told_to_whoever_can_connect() -> None:

@@ -1,4 +1,4 @@
-"""Servers by name, TLS and tokens: the real command before a real server behind a gate."""
+"""Servers by name, TLS and tokens: the real command before a server that asks for both."""
 
 import stat
 from collections.abc import Iterator
@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 import yaml
+from access.people import entry, static
+from certificates import Certificates
 from cli.program import BIN, Idstatus
 from cli.terminal import Terminal
-from gate import TOKEN, Certificates, Gate, gate_before
 from typer.testing import CliRunner
 
 from harness import ServerProcess, free_port
 from idstatus.cli.commands.contexts import app
 from idstatus.cli.connection import Connection
 from idstatus.cli.contexts import ContextError, Contexts, chosen
+
+TOKEN = static("me")
 
 
 @pytest.fixture
@@ -23,9 +26,13 @@ def certificates(tmp_path: Path) -> Certificates:
 
 
 @pytest.fixture
-def gate(shared_server: ServerProcess, certificates: Certificates) -> Iterator[Gate]:
-    with gate_before(shared_server.address, certificates, asks=True) as gate:
-        yield gate
+def secured(certificates: Certificates, tmp_path: Path) -> Iterator[ServerProcess]:
+    """A server that asks for a certificate and for a token."""
+    (tmp_path / "auth.toml").write_text(entry("me", "admin"))
+    flags = (*certificates.mutual_flags, "--auth", str(tmp_path / "auth.toml"))
+    server = ServerProcess(tmp_path, *flags).start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -54,32 +61,30 @@ def ran(*arguments: str) -> str:
 
 
 def test_a_context_reaches_a_server_with_tls_a_certificate_and_a_token(
-    bare: Idstatus, gate: Gate, certificates: Certificates, here: Path, queue: str
+    bare: Idstatus, secured: ServerProcess, certificates: Certificates, here: Path, queue: str
 ) -> None:
     files = ("--ca", certificates.ca, "--cert", certificates.cert, "--key", certificates.key)
-    where = ("context", "set", "prod", "--address", gate.address, *files)
+    where = ("context", "set", "prod", "--address", secured.address, *files)
     done = bare(*where, "--token", stdin=f"{TOKEN}\n".encode())
     assert done.stdout.decode() == f"prod is kept in {here}\n"
     assert stat.S_IMODE(here.stat().st_mode) == 0o600
     bare("create", "--queue", queue)
-    assert gate.callers == ["client.example"]
     for shown in (("show",), ("list",), ("show", "prod", "-o", "yaml"), ("list", "-o", "json")):
         said = ran(*shown)
-        assert gate.address in said
+        assert secured.address in said
         assert TOKEN not in said
 
 
 def test_flags_and_variables_reach_it_without_a_context(
-    bare: Idstatus, gate: Gate, certificates: Certificates, tmp_path: Path, queue: str
+    bare: Idstatus, secured: ServerProcess, certificates: Certificates, tmp_path: Path, queue: str
 ) -> None:
     token = tmp_path / "token"
     token.write_text(f"{TOKEN}\n")
     bare.environ["IDSTATUS_KEY"] = certificates.key
-    flags = ("--ca", certificates.ca, "--cert", certificates.cert, "--address", gate.address)
+    flags = ("--ca", certificates.ca, "--cert", certificates.cert, "--address", secured.address)
     bare(*flags, "--token-file", str(token), "create", "--queue", queue)
-    assert gate.callers == ["client.example"]
     bare.environ["IDSTATUS_TOKEN"] = "wrong"  # noqa: S105
-    assert "UNAUTHENTICATED" in bare.complains(*flags, "create", "--queue", queue, status=5)
+    assert "BAD_CREDENTIALS" in bare.complains(*flags, "create", "--queue", queue, status=5)
 
 
 def test_contexts_are_listed_used_changed_and_deleted(here: Path) -> None:

@@ -1,10 +1,11 @@
-"""TLS and bearer tokens, before a real server."""
+"""TLS and bearer tokens: the client before a server that asks for both."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gate import TOKEN, Certificates, Gate, gate_before
+from access.people import entry, static
+from certificates import Certificates
 
 from harness import ServerProcess
 from idstatus import (
@@ -16,40 +17,41 @@ from idstatus import (
     tls_credentials,
 )
 
+TOKEN = static("me")
+
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.fixture
-def gate(shared_server: ServerProcess, certificates: Certificates) -> Iterator[Gate]:
-    with gate_before(shared_server.address, certificates, asks=True) as gate:
-        yield gate
+@pytest.fixture(scope="module")
+def server(
+    certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("secured")
+    (folder / "auth.toml").write_text(entry("me", "admin"))
+    flags = (*certificates.mutual_flags, "--auth", str(folder / "auth.toml"))
+    server = ServerProcess(folder, *flags).start()
+    yield server
+    server.stop()
 
 
 def test_a_client_shows_its_certificate_and_its_token(
-    gate: Gate, certificates: Certificates, queue: str
+    server: ServerProcess, certificates: Certificates, queue: str
 ) -> None:
-    credentials = tls_credentials(
-        ca=certificates.ca, certificate=certificates.cert, key=certificates.key
-    )
-    with Client(gate.address, credentials=credentials, token=TOKEN) as client:
+    with Client(server.address, credentials=certificates.credentials, token=TOKEN) as client:
         task = client.create(queue=queue)
         client.cancel(task.id)
         (change,) = client.watch([task.id])
         assert change.id_status.id == task.id
-    assert set(gate.callers) == {"client.example"}
 
 
 async def test_a_token_is_asked_for_before_each_call(
-    gate: Gate, certificates: Certificates, queue: str
+    server: ServerProcess, certificates: Certificates, queue: str
 ) -> None:
     tokens = iter(["wrong", TOKEN])
-    credentials = tls_credentials(
-        ca=certificates.ca, certificate=certificates.cert, key=certificates.key
-    )
-    address = gate.address
+    address, credentials = server.address, certificates.credentials
     async with AsyncClient(address, credentials=credentials, token=lambda: next(tokens)) as client:
         with pytest.raises(UnauthenticatedError):
             await client.get("x")
@@ -57,17 +59,16 @@ async def test_a_token_is_asked_for_before_each_call(
 
 
 def test_a_server_that_the_authority_does_not_vouch_for_is_not_spoken_to(
-    gate: Gate, certificates: Certificates, tmp_path: Path
+    server: ServerProcess, certificates: Certificates, tmp_path: Path
 ) -> None:
     stranger = Certificates(tmp_path)
     for ca in (stranger.ca, None):
         credentials = tls_credentials(ca=ca, certificate=certificates.cert, key=certificates.key)
         with (
-            Client(gate.address, credentials=credentials, token=TOKEN, timeout=1) as client,
+            Client(server.address, credentials=credentials, token=TOKEN, timeout=1) as client,
             pytest.raises((UnavailableError, DeadlineExceededError)),
         ):
             client.status("x")
-    assert gate.callers == []
 
 
 def test_a_certificate_goes_with_its_key(certificates: Certificates) -> None:

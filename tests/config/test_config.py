@@ -37,6 +37,22 @@ def test_a_variable_sets_what_a_flag_would_and_a_flag_beats_it() -> None:
     assert config.read([], environ).grace == 3 * SECOND
 
 
+def test_a_switch_stands_alone_or_says_true_or_false() -> None:
+    for words, variable, meant in (
+        ([], "false", False),
+        ([], "1", True),
+        (["--insecure"], "0", True),
+        (["--insecure=false"], "true", False),
+    ):
+        assert config.read(words, {"IDSTATUS_INSECURE": variable}).insecure is meant
+    assert config.read([], {}).insecure is False
+
+
+def test_metrics_have_an_address_if_they_are_wanted() -> None:
+    assert config.read([], {}).metrics_listen is None
+    assert config.read(["--metrics-listen", "[::1]:9464"], {}).metrics_listen == ("::1", 9464)
+
+
 def test_the_first_word_names_a_tool() -> None:
     for word in ("migrate", "check"):
         assert config.read([word, "--store", "sqlite:///x.db"], {}).command == word
@@ -55,6 +71,10 @@ def test_the_first_word_names_a_tool() -> None:
         (["--max-batch", "0"], {}, "--max-batch: '0' is not a whole number above 0"),
         (["--log-format", "xml"], {}, "--log-format: 'xml' is not one of text, json"),
         (["--store", "mysql://x"], {}, "--store: 'mysql://x' is not"),
+        (["--tls-cert", "x"], {}, "--tls-cert and --tls-key go together"),
+        ([], {"IDSTATUS_TLS_KEY": "x"}, "--tls-cert and --tls-key go together"),
+        (["--tls-client-ca", "x"], {}, "--tls-client-ca needs --tls-cert and --tls-key"),
+        ([], {"IDSTATUS_INSECURE": "yes"}, "--insecure: 'yes' is not one of 1, true, 0, false"),
         (["backup"], {}, "the following arguments are required: FILE"),
         (["check", "x.db"], {}, "unrecognized arguments: x.db"),
         (["--colour", "red"], {}, "unrecognized arguments: --colour red"),

@@ -3,7 +3,7 @@
 import pytest
 
 from idstatus_server import config
-from idstatus_server.config import without_password
+from idstatus_server.config import shows_password, without_password
 
 SHOWN = [
     ("postgresql://me:secret@host:5432/db", "postgresql://me:***@host:5432/db"),
@@ -75,3 +75,11 @@ def test_the_help_does_not_show_the_url_in_the_environment(
     with pytest.raises(SystemExit):
         config.read(["--help"], {"IDSTATUS_STORE": "postgresql://me:secret@host/db"})
     assert "secret" not in capsys.readouterr().out
+
+
+def test_a_password_on_the_command_line_is_noticed_and_one_in_the_environment_is_not() -> None:
+    url = "postgresql://me:secret@db/idstatus"
+    assert shows_password(url, ["idstatus-server", "--store", url])
+    assert shows_password(url, ["idstatus-server", f"--store={url}"])
+    assert not shows_password(url, ["idstatus-server", "--workers", "2"])
+    assert not shows_password("postgresql://me@db/x", ["--store", "postgresql://me@db/x"])

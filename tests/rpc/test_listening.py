@@ -1,9 +1,6 @@
 """Where the server listens."""
 
-import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -12,13 +9,6 @@ import pytest
 from harness import SERVER, ServerProcess, free_port
 from idstatus.v1 import queue_service_pb2 as q
 from idstatus.v1.queue_service_pb2_grpc import QueueServiceStub
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp())  # a socket's path has at most 107 bytes
-    yield folder
-    shutil.rmtree(folder)
 
 
 async def answers(address: str) -> bool:
@@ -86,7 +76,7 @@ def test_a_socket_that_another_server_serves_is_left_alone(
 def refused(folder: Path, address: str) -> str:
     store = f"sqlite:///{folder}/idstatus.db"
     done = subprocess.run(
-        [*SERVER, "--listen", address, "--store", store],
+        [*SERVER, "--listen", address, "--store", store, "--insecure"],
         capture_output=True,
         text=True,
         timeout=60,

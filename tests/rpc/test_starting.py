@@ -65,11 +65,17 @@ def test_a_port_in_use(store: Path, taken: str) -> None:
     assert "in use" in said
 
 
+def test_a_port_for_metrics_in_use(store: Path, taken: str) -> None:
+    said = one_line("--metrics-listen", taken, "--store", f"sqlite:///{store}")
+    assert taken in said
+    assert "in use" in said
+
+
 @pytest.mark.parametrize(
     "address", ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":", "no.such.host.invalid:5000"]
 )
 def test_an_address_that_is_none(store: Path, address: str) -> None:
-    assert address in one_line("--listen", address, "--store", f"sqlite:///{store}")
+    assert address in one_line("--listen", address, "--store", f"sqlite:///{store}", "--insecure")
 
 
 @pytest.mark.parametrize("address", ["", ",", " "])
@@ -178,6 +184,7 @@ BAD_FLAGS = [
     ("--store-connections", "0"),
     ("--log-level", "loud"),
     ("--log-format", "xml"),
+    ("--metrics-listen", "9464"),
     ("stray",),
 ]
 

@@ -3,12 +3,15 @@
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from pathlib import Path
 
+from metrics.seen import fetched
 from postgres_server import PostgresServer
 from waiting import until
 from watch.sites import Site
 from workers.crew import Crew
 
+from harness import ServerProcess, free_port
 from idstatus import AsyncClient
 
 
@@ -91,3 +94,14 @@ async def test_a_worker_that_is_told_to_stop_drains_and_is_replaced(crew: Crew) 
     await crew.whole_again(without=victim)
     assert crew.log.count("draining") == 1
     assert "a worker ended with status 0" in crew.log
+
+
+def test_each_worker_has_a_port_of_its_own_for_its_metrics(tmp_path: Path, store: str) -> None:
+    port = free_port()
+    flags = ("--workers", "2", "--metrics-listen", f"127.0.0.1:{port}")
+    server = ServerProcess(tmp_path, *flags, store=store).start()
+    shown = [fetched(f"127.0.0.1:{port + worker}") for worker in range(2)]
+    began = {metrics.value("process_start_time_seconds") for metrics in shown}
+    assert len(began) == 2
+    assert [metrics.value("idstatus_ready") for metrics in shown] == [1, 1]
+    server.kill()

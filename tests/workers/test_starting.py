@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certificates import Certificates
 from watch.sites import Site
 from workers.crew import Crew, refused
 
@@ -12,6 +13,7 @@ from harness import ServerProcess, free_port
 from idstatus_server import config
 from idstatus_server.errors import StartError
 from idstatus_server.rpc.listening import hold
+from idstatus_server.rpc.tls import Door
 
 
 async def test_the_port_0_becomes_one_port_for_all(tmp_path: Path, store: str, queue: str) -> None:
@@ -48,6 +50,24 @@ def test_a_unix_socket_is_refused_with_the_reason(tmp_path: Path, store: str) ->
     assert "a unix socket belongs to one process" in said
 
 
+def test_other_machines_are_not_served_without_tls() -> None:
+    url = "postgresql://nobody@127.0.0.1/none"
+    said = refused("--workers", "2", "--store", url, "--listen", "0.0.0.0:0")
+    assert said.startswith("idstatus-server: cannot listen on 0.0.0.0:0 without TLS")
+
+
+def test_every_worker_shows_the_certificate_that_the_files_have_now(
+    tmp_path: Path, store: str
+) -> None:
+    certificates = Certificates(tmp_path)
+    server = ServerProcess(tmp_path, "--workers", "2", *certificates.flags, store=store).start()
+    for _ in range(2):
+        shown = {certificates.shown_at(server.address) for _ in range(20)}
+        assert shown == {certificates.newest}
+        certificates.renew()
+    assert server.stop() == 0
+
+
 def test_a_store_that_cannot_be_used_is_told_once() -> None:
     url = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     said = refused("--workers", "3", "--store", url, "--listen", f"127.0.0.1:{free_port()}")
@@ -70,7 +90,7 @@ def test_no_other_server_shares_the_workers_port(crew: Crew, store: str, workers
 @pytest.fixture
 def held() -> Iterator[tuple[str, int]]:
     """A port that is kept while no worker listens."""
-    holder, address = hold("127.0.0.1:0")
+    holder, address = hold("127.0.0.1:0", Door())
     with holder:
         host, _, port = address.rpartition(":")
         yield host, int(port)
@@ -79,7 +99,7 @@ def held() -> Iterator[tuple[str, int]]:
 def test_a_held_port_is_kept_though_no_worker_listens(held: tuple[str, int], store: str) -> None:
     address = f"{held[0]}:{held[1]}"
     with pytest.raises(StartError, match="Address already in use"):
-        hold(address)
+        hold(address, Door())
     assert "already in use" in refused("--store", store, "--listen", address)
 
 

@@ -82,9 +82,6 @@ def _check(read: AuthFile) -> None:
         parse_grants(one.grants)
     for words in read.jwt.grants.values() if read.jwt else ():
         parse_grants(words)
-    limits = read.limits
-    if min(limits.rate, limits.in_flight, limits.watches) < 0:
-        raise ValueError("limits must not be negative")
 
 
 def parse_grants(words: Iterable[str]) -> tuple[Grant, ...]:

@@ -12,7 +12,7 @@ from idstatus_server.errors import BadCredentialsError, KeysUnavailableError
 _log = logging.getLogger(__name__)
 # When keys are read again, in seconds; and how long those that name an unknown key cannot make
 # us do so.
-_OLD, _AGAIN = 300.0, 5.0
+_OLD, _AGAIN = 300.0, 2.0
 _FETCH = 5.0
 
 

@@ -22,6 +22,7 @@ from idstatus_server.engine.claimable import amounts, in_vain
 from idstatus_server.engine.draft import Draft
 from idstatus_server.errors import DomainError, OverloadedError, StoreUnavailableError
 from idstatus_server.model import Change, Mark
+from idstatus_server.observe import UNOBSERVED, Observer
 from idstatus_server.store.base import Needs, Store, Transaction
 from idstatus_server.tracing import NO_TRACER, Span, Tracer, current
 
@@ -88,7 +89,8 @@ class Ledger:
 
     ``publish`` is called with the changes of each commit and the mark before them, in
     order, after they are on disk and before their commands are answered. ``outages``
-    counts the commits that the store could not take. The ``tracer`` is told of each commit.
+    counts the commits that the store could not take. The ``observer`` and the ``tracer`` are told
+    of all commits.
     """
 
     def __init__(
@@ -96,11 +98,13 @@ class Ledger:
         store: Store,
         publish: Callable[[Mark, Sequence[Change]], None],
         max_pending: int,
+        observer: Observer = UNOBSERVED,
         tracer: Tracer = NO_TRACER,
     ) -> None:
         self._store = store
         self._publish = publish
         self._max_pending = max_pending
+        self._observer = observer
         self._tracer = tracer
         self._waiting: deque[_Pending] = deque()
         self._arrived = asyncio.Event()
@@ -127,6 +131,11 @@ class Ledger:
         self._waiting.append(_Pending(command, answer))
         self._arrived.set()
         return await answer
+
+    @property
+    def pending(self) -> int:
+        """How many commands wait for a commit."""
+        return len(self._waiting)
 
     async def failed(self) -> None:
         """Return once the ledger has stopped, or raise the bug that has stopped it."""
@@ -203,22 +212,23 @@ class Ledger:
 
     async def _settle(self, batch: list[_Pending]) -> None:
         """Commit a batch and answer it, whatever happens."""
+        began = time.monotonic()
         with self._tracer.commit([pending.span for pending in batch]) as span:
             try:
                 before, changes = await self._commit(batch, span)
             except DomainError as error:
                 self.outages += 1
+                self._observer.store_failed("commit", error)
                 span.failed(error)
                 _refuse(batch, error)
-                self._refuse_waiting(
-                    error
-                )  # they would wait for the same, one commit after another
+                self._refuse_waiting(error)  # they would wait for the same, commit after commit
             except Exception as error:  # noqa: BLE001  # the callers must hear of it
                 _log.exception("a commit failed")
                 span.failed(error)
                 _refuse(batch, error)
             else:
                 if changes:
+                    self._observer.committed(len(batch), changes, time.monotonic() - began)
                     span.note(changes=len(changes), revision=changes[-1].revision)
                     self._publish(before, changes)
                 for pending in batch:

@@ -1,9 +1,10 @@
 """What is told of a call: to the log while it lasts, and to those who trace it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-import grpc
+from grpc import StatusCode
 
 from idstatus_server.call import Call
 from idstatus_server.rpc.guard import Context
@@ -11,9 +12,9 @@ from idstatus_server.tracing import NO_TRACER, Tracer
 
 # gRPC keeps a code as it was set, by name or by number; nobody sets that all is well.
 _NAMES: Mapping[object, str] = {
-    None: grpc.StatusCode.OK.name,
-    **{code: code.name for code in grpc.StatusCode},
-    **{code.value[0]: code.name for code in grpc.StatusCode},
+    None: StatusCode.OK.name,
+    **{code: code.name for code in StatusCode},
+    **{code.value[0]: code.name for code in StatusCode},
 }
 # As long as an id may be: what a request calls one may be anything.
 _LONGEST = 128
@@ -29,12 +30,21 @@ def call_of(method: str, request: Any) -> Call:
     return Call(method, getattr(request, "request_id", "")[:_LONGEST], task_id[:_LONGEST])
 
 
-def outcome(context: Context) -> str:
-    """Return the name of the status code with which a call has ended."""
-    if not context.cancelled():
-        return _NAMES[context.code()]
-    late = context.time_remaining() == 0
-    return (grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED).name
+@contextmanager
+def ending(context: Context, tell: Callable[[str], None]) -> Iterator[None]:
+    """Tell the name of the status code of a call that is made inside, once it has ended.
+
+    One that is cancelled past its deadline counts as late; what its client saw may differ.
+    """
+    status = ""
+    try:
+        yield
+        status = _NAMES[context.code()]
+    finally:
+        if not status:
+            late = context.time_remaining() == 0
+            status = (StatusCode.DEADLINE_EXCEEDED if late else StatusCode.CANCELLED).name
+        tell(status)
 
 
 def traced(
@@ -45,10 +55,8 @@ def traced(
         return call
 
     async def in_span(request: Any, context: Context) -> Any:
-        with tracer.call(method, context.invocation_metadata() or ()) as span:
-            try:
-                return await call(request, context)
-            finally:
-                span.answered(outcome(context))
+        said = context.invocation_metadata() or ()
+        with tracer.call(method, said) as span, ending(context, span.answered):
+            return await call(request, context)
 
     return in_span

@@ -1,20 +1,35 @@
 """Keeps who cancelled, retried, deleted, paused: one line of the log for each such call."""
 
 import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 
 from idstatus_server.access import caller
-from idstatus_server.rpc.account import outcome
+from idstatus_server.rpc.account import ending
 from idstatus_server.rpc.guard import Context
 
 _log = logging.getLogger("idstatus_server.audit")
 
 
-def record(method: str, request: Message | None, context: Context) -> None:
-    """Record a call that has ended. None of the methods that are audited carries a payload."""
-    # What a client did not wait for may be done all the same.
-    asked = MessageToDict(request, preserving_proto_field_name=True) if request else {}
-    fields = {"peer": context.peer(), "status": outcome(context), "request": asked}
-    _log.info("%s by %s", method, caller.get().name or "anyone", extra={"fields": fields})
+def audited(
+    call: Callable[[Any, Context], Awaitable[Any]], method: str
+) -> Callable[[Any, Context], Awaitable[Any]]:
+    """Return a method's handler, each of whose calls is recorded once it has ended.
+
+    None of the methods that are audited carries a payload. What a client did not wait for may be
+    done all the same.
+    """
+
+    async def recorded(request: Any, context: Context) -> Any:
+        def record(code: str) -> None:
+            asked = MessageToDict(request, preserving_proto_field_name=True) if request else {}
+            fields = {"peer": context.peer(), "code": code, "request": asked}
+            who = caller.get().name or "anyone"
+            _log.info("%s by %s: %s", method, who, code, extra={"fields": fields})
+
+        with ending(context, record):
+            return await call(request, context)
+
+    return recorded

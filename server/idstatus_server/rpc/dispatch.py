@@ -23,10 +23,12 @@ from idstatus_server.errors import (
     StoreUnavailableError,
     WatcherTooSlowError,
 )
-from idstatus_server.rpc import audit
+from idstatus_server.observe import Observer
 from idstatus_server.rpc.account import call_of, traced
+from idstatus_server.rpc.audit import audited
 from idstatus_server.rpc.errors import code_of, to_status
 from idstatus_server.rpc.guard import Context, Guard
+from idstatus_server.rpc.observing import observed
 from idstatus_server.rpc.pace import in_good_time
 from idstatus_server.rpc.parse import check_parsed, parser
 from idstatus_server.rpc.roles import RULES
@@ -76,7 +78,6 @@ class _Entrance:
         self._sign_in, self._guard, self._tracer = way
         self._method = method
         self._stream = stream
-        self._audited = RULES[method].audited
 
     def around(
         self, call: Callable[[Any, Context], Awaitable[Any]]
@@ -91,11 +92,10 @@ class _Entrance:
                 # The call keeps it, and gRPC raises it again. It must not keep our frames in turn,
                 # and with them the request and the call, until the garbage collector comes.
                 aborted.__traceback__ = aborted.__context__ = None
-            finally:
-                if self._audited:
-                    audit.record(self._method, request, context)
 
-        return traced(guarded, self._tracer, self._method)
+        let_in = audited(guarded, self._method) if RULES[self._method].audited else guarded
+        spanned = traced(let_in, self._tracer, self._method)
+        return observed(spanned, self._guard.observer, self._method)
 
     async def _admitted(
         self, call: Callable[[Any, Context], Awaitable[Any]], request: Any, context: Context
@@ -105,7 +105,7 @@ class _Entrance:
             await self._sign_in.admit(self._method, context)
             self._guard.enter(stream=self._stream, size=size)
         except DomainError as error:
-            await abort(context, error)
+            await abort(context, error, self._guard.observer)
         try:
             return await call(request, context)
         except (asyncio.CancelledError, grpc.aio.AbortError, grpc.aio.InternalError):
@@ -114,9 +114,9 @@ class _Entrance:
             raise
         except WatcherTooSlowError as error:
             with self._guard.giving_up():
-                await abort(context, error)
+                await abort(context, error, self._guard.observer)
         except Exception as error:  # noqa: BLE001  # abort tells ours from others
-            await abort(context, error)
+            await abort(context, error, self._guard.observer)
         finally:
             self._guard.leave(stream=self._stream, size=size)
 
@@ -195,11 +195,12 @@ async def _in_time(answer: Awaitable[M], left: float) -> M:
         ) from None
 
 
-async def abort(context: Context, error: Exception) -> NoReturn:
+async def abort(context: Context, error: Exception, observer: Observer) -> NoReturn:
     """End a call with an error; one that is not the domain's leaves as a bare INTERNAL."""
     if not isinstance(error, DomainError):
         _log.error("a call failed", exc_info=error)
         await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+    observer.refused(error)
     if isinstance(error, StoreDamagedError):  # the operator must hear of it, too
         _log.error("a call failed: %s", error)
     details = to_status(error).SerializeToString()

@@ -1,13 +1,14 @@
 """Counts the calls under way, and refuses those that are too many."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import grpc
 
 from idstatus_server.errors import DomainError, OverloadedError, TooManyWatchesError
+from idstatus_server.observe import UNOBSERVED, Observer, Use
 from idstatus_server.rpc.callers import Callers
 from idstatus_server.rpc.unread import Unread
 
@@ -19,9 +20,13 @@ _LARGE, _MOST_BYTES = 64 << 10, 256 << 20
 
 
 class Guard:
-    """Counts the calls and streams in flight; ``in_flight`` and ``streams`` bound them."""
+    """Counts the calls and streams in flight; ``in_flight`` and ``streams`` bound them.
 
-    def __init__(self, *, in_flight: int, streams: int) -> None:
+    The ``observer`` is told of each call.
+    """
+
+    def __init__(self, *, in_flight: int, streams: int, observer: Observer = UNOBSERVED) -> None:
+        self.observer = observer
         self._limits = {False: in_flight, True: streams}
         self._counts = {False: 0, True: 0}
         self._bytes = 0
@@ -109,6 +114,14 @@ class Guard:
             yield
         finally:
             self._given_up -= 1
+
+    @property
+    def used(self) -> Mapping[str, Use]:
+        """How many calls and streams are in flight."""
+        return {
+            name: Use(self._counts[stream], self._limits[stream])
+            for name, stream in (("calls", False), ("streams", True))
+        }
 
     def close(self, error: DomainError) -> None:
         """Refuse whoever comes from now on."""

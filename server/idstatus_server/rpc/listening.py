@@ -7,33 +7,36 @@ from pathlib import Path
 import grpc
 
 from idstatus_server.errors import StartError
+from idstatus_server.rpc.tls import Door
 
 _UNIX = "unix:"
 
 
-def listen(server: grpc.aio.Server, address: str, *, shared: bool = False) -> str:
+def listen(server: grpc.aio.Server, address: str, door: Door, *, shared: bool = False) -> str:
     """Bind an address and return it with the port that it got.
 
-    With ``shared`` the port is held for this process and others by their parent.
+    With ``shared`` the port is held for this process and others by their parent. A unix socket
+    does without TLS, since nothing leaves the machine.
 
     Raises:
-        StartError: it is malformed or taken; the message tells why in one line.
+        StartError: it is malformed, taken or not safe; the message tells why in one line.
     """
     if address.startswith(_UNIX):
         _check_socket(Path(address.removeprefix(_UNIX).replace("//", "", 1)))
         server.add_insecure_port(address)
         return address
     host, port = _host_and_port(address)
+    door.check(address, host)
     if not shared:
         _listen_alone(address, host, port).close()
     try:
-        bound = server.add_insecure_port(address)
+        bound = door.open(server, address)
     except RuntimeError as error:
         raise StartError(f"cannot listen on {address}: {error}") from error
     return f"{host}:{bound}"
 
 
-def hold(address: str) -> tuple[socket.socket, str]:
+def hold(address: str, door: Door) -> tuple[socket.socket, str]:
     """Keep a port for processes that will share it; return what keeps it, and the address.
 
     What keeps it is bound and does not listen, so no connection is sent to it. Whoever
@@ -48,6 +51,7 @@ def hold(address: str) -> tuple[socket.socket, str]:
             "process, a port can be shared"
         )
     host, port = _host_and_port(address)
+    door.check(address, host)
     if not port:  # a port that was not asked for by its number is lost with the shutdown below
         with _listen_alone(address, host, 0) as trial:
             port = trial.getsockname()[1]

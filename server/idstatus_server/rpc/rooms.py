@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from idstatus_server.engine import Ledger
 from idstatus_server.limits import Limits
+from idstatus_server.observe import Observer
 from idstatus_server.store.base import Clock, Store
 from idstatus_server.tracing import Tracer
 from idstatus_server.watch import Arrivals, Hub
@@ -32,4 +33,5 @@ class Rooms:
     clock: Clock
     limits: Limits
     patience: Patience
+    observer: Observer
     tracer: Tracer

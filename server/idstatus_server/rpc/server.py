@@ -1,7 +1,8 @@
 """The gRPC server: its services, its options, and how it drains."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import grpc
 from google.longrunning import operations_pb2
@@ -9,14 +10,16 @@ from grpc_channelz.v1 import channelz_pb2
 from grpc_health.v1 import health_pb2
 
 from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
-from idstatus_server.errors import DrainingError, StoreUnavailableError
+from idstatus_server.errors import DrainingError, StoreUnavailableError, UnavailableError
 from idstatus_server.limits import Limits
+from idstatus_server.observe import Use
 from idstatus_server.rpc.channelz import ChannelzService
 from idstatus_server.rpc.dispatch import Way, handlers
 from idstatus_server.rpc.guard import Guard
 from idstatus_server.rpc.health import HealthService
 from idstatus_server.rpc.listening import listen
 from idstatus_server.rpc.listing import Listing
+from idstatus_server.rpc.observing import Unknown
 from idstatus_server.rpc.operations import OperationsService
 from idstatus_server.rpc.queue_service import QueueService
 from idstatus_server.rpc.reflection import reflection_handlers
@@ -24,6 +27,7 @@ from idstatus_server.rpc.rooms import Rooms
 from idstatus_server.rpc.runner_service import RunnerService
 from idstatus_server.rpc.sign_in import SignIn
 from idstatus_server.rpc.task_service import TaskService
+from idstatus_server.rpc.tls import Door
 from idstatus_server.rpc.tokens import Tokens
 from idstatus_server.rpc.watching import Watching
 
@@ -40,17 +44,18 @@ _LINGER = 0.2
 
 
 class RpcServer:
-    """Serves until it is drained."""
+    """Serves until it is drained; ``trouble`` is why it does not just now, None while it does."""
 
     def __init__(
         self, rooms: Rooms, sign_in: SignIn, max_message_bytes: int, *, shared: bool = False
     ) -> None:
         """Make a server; with ``shared`` its ports are those of other processes, too."""
         self._rooms = rooms
-        self._serving = True
+        self.trouble: UnavailableError | None = None
         self._shared = shared
         limits = rooms.limits
-        self._guard = Guard(in_flight=limits.in_flight, streams=limits.watches)
+        guard = partial(Guard, in_flight=limits.in_flight, observer=rooms.observer)
+        self._guard = guard(streams=limits.watches)
         self._way = Way(sign_in, self._guard, rooms.tracer)
         ours = (_TASKS, _RUNNERS, _QUEUES, _OPERATIONS)
         self.health = HealthService(tuple(service.full_name for service in ours))
@@ -59,7 +64,7 @@ class RpcServer:
         listed = tuple(service.full_name for service in (*ours, _HEALTH, _CHANNELZ))
 
         def stock() -> Way:
-            return Way(sign_in, Guard(in_flight=limits.in_flight, streams=_STOCK_STREAMS))
+            return Way(sign_in, guard(streams=_STOCK_STREAMS))
 
         self._server.add_generic_rpc_handlers(
             (
@@ -67,6 +72,7 @@ class RpcServer:
                 handlers(_HEALTH, self.health, stock()),
                 handlers(_CHANNELZ, ChannelzService(), stock()),
                 *reflection_handlers(listed, stock()),
+                Unknown(rooms.observer),
             )
         )
 
@@ -86,15 +92,21 @@ class RpcServer:
             handlers(_OPERATIONS, operations, self._way),
         )
 
-    async def start(self, addresses: Sequence[str]) -> list[str]:
+    async def start(self, addresses: Sequence[str], door: Door) -> list[str]:
         """Listen, and return where; a port 0 becomes the one that was given.
 
         Raises:
-            StartError: an address cannot be bound.
+            StartError: an address cannot be bound, or not safely.
         """
-        bound = [listen(self._server, address, shared=self._shared) for address in addresses]
+        bound = [listen(self._server, one, door, shared=self._shared) for one in addresses]
         await self._server.start()
         return bound
+
+    @property
+    def used(self) -> Mapping[str, Use]:
+        """How many calls and streams are in flight, and how many writes wait for a commit."""
+        writes = Use(self._rooms.ledger.pending, self._rooms.limits.pending_writes)
+        return {**self._guard.used, "writes": writes}
 
     def tell(self, trouble: StoreUnavailableError | None) -> None:
         """Take note that the store is out of reach, or that it is back (None).
@@ -102,10 +114,10 @@ class RpcServer:
         Health follows, and whoever watches is ended: they would wait for nothing, where
         another replica may serve them.
         """
-        if self._rooms.hub.ended or (trouble is None) == self._serving:
+        if self._rooms.hub.ended or (trouble is None) == (self.trouble is None):
             return
-        self._serving = trouble is None
-        self.health.set(serving=self._serving)
+        self.trouble = trouble
+        self.health.set(serving=trouble is None)
         if trouble:
             self._rooms.hub.interrupt(trouble)
 
@@ -114,6 +126,7 @@ class RpcServer:
 
         The server goes on to refuse calls until the process ends.
         """
+        self.trouble = DrainingError()
         self.health.set(serving=False)
         self._guard.close(DrainingError())
         self._rooms.hub.end(DrainingError())

@@ -30,6 +30,20 @@ class Attached(Protocol):
         ...
 
 
+class Watcher(Attached, Protocol):
+    """Someone who follows the changes from a place of their own."""
+
+    @property
+    def phase(self) -> str:
+        """What it is about: snapshot, behind or live."""
+        ...
+
+    @property
+    def lag(self) -> int:
+        """How many revisions it has yet to look at."""
+        ...
+
+
 class Subscriber(Protocol):
     """Someone who is told of changes as they are committed. Both must return at once."""
 
@@ -53,6 +67,7 @@ class Hub:
         self._recalling = asyncio.Lock()
         self._filed: dict[Place, set[Subscriber]] = {}
         self._attached: dict[Attached, asyncio.TimerHandle | None] = {}
+        self.watchers: set[Watcher] = set()
         self._moved = asyncio.Event()
         self.ended: DomainError | None = None
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from idstatus_server.errors import RevisionError, StoreUnavailableError
 from idstatus_server.model import Change, Mark
+from idstatus_server.observe import UNOBSERVED, Observer
 from idstatus_server.store.base import Store
 from idstatus_server.watch.arrivals import Arrivals
 from idstatus_server.watch.hub import Hub
@@ -24,12 +25,21 @@ Listener = Callable[[Sequence[Change]], None]
 
 
 class Tail:
-    """Calls the hub, the arrivals and the listeners with each commit's changes."""
+    """Calls the hub, the arrivals and the listeners with each commit's changes.
+
+    The ``observer`` is told when the log cannot be read.
+    """
 
     def __init__(
-        self, store: Store, hub: Hub, arrivals: Arrivals, listeners: Sequence[Listener]
+        self,
+        store: Store,
+        hub: Hub,
+        arrivals: Arrivals,
+        listeners: Sequence[Listener],
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._store = store
+        self._observer = observer
         self._hub = hub
         self._arrivals = arrivals
         self._listeners = (hub.publish, arrivals.publish, *listeners)
@@ -64,6 +74,7 @@ class Tail:
             try:
                 await self._read()
             except StoreUnavailableError as error:
+                self._observer.store_failed("log", error)
                 _log.warning("the log cannot be read: %s", error)
                 await asyncio.sleep(_AFTER_ERROR)
                 self._behind.set()

@@ -106,6 +106,18 @@ class Watch:
         self._alarm = Alarm(self._wake_up)
         self._dies = self._loop.time() + options.max_age
 
+    @property
+    def phase(self) -> str:
+        """Which of its phases it is in."""
+        return "snapshot" if self._snapshot else "live" if self._feed else "behind"
+
+    @property
+    def lag(self) -> int:
+        """How many revisions it has yet to look at; when live, only if something waits for it."""
+        if self._feed and not self._buffer:
+            return 0
+        return max(0, self._hub.newest.revision - self._position.mark.revision)
+
     async def start(self) -> None:
         """Check where to start from.
 
@@ -114,6 +126,7 @@ class Watch:
             TaskNotFoundError: a named task does not exist.
         """
         self._hub.attach(self)
+        self._hub.watchers.add(self)
         newest, oldest = await self._hub.store.head()
         if self._position.mark.revision > newest.revision:
             raise RevisionInFutureError(self._position.mark.revision, newest.revision)
@@ -306,4 +319,5 @@ class Watch:
         """Let go of everything."""
         self._alarm.close()
         self._hub.detach(self)
+        self._hub.watchers.discard(self)
         self._leave_feed()

@@ -9,37 +9,48 @@ from collections.abc import Callable, Sequence
 from idstatus_server.config import Config
 from idstatus_server.errors import StartError
 from idstatus_server.rpc.listening import hold
+from idstatus_server.rpc.tls import Door
 from idstatus_server.workers.worker import Worker
 
 
-def run(settings: Config, announce: Callable[[Sequence[str]], None]) -> int:
+def run(settings: Config, door: Door, announce: Callable[[Sequence[str]], None]) -> int:
     """Keep workers until told to stop; return the exit status.
 
     Args:
         settings: what this process was started with; its workers get the same.
+        door: how clients will come in.
         announce: called with the addresses once all workers listen.
 
     Raises:
-        StartError: an address is not to be had, or the workers cannot start.
+        StartError: an address is not to be had or not safe, or the workers cannot start.
     """
     if settings.store.startswith("sqlite:"):
         raise StartError(
             "--workers needs PostgreSQL: a SQLite file has one writer at a time, so several "
             "processes would wait for each other, and it tells none of another's commits"
         )
-    held = [hold(address) for address in settings.listen]
+    held = [hold(address, door) for address in settings.listen]
     bound = [address for _, address in held]
     # The same interpreter, options and program as this one; of two flags the last one counts.
     command = (sys.executable, *sys.orig_argv[1:], "--listen", ",".join(bound))
-    return asyncio.run(_Crew(command, settings.workers).work(lambda: announce(bound)))
+    commands = [(*command, *_own_metrics(settings, k)) for k in range(settings.workers)]
+    return asyncio.run(_Crew(commands).work(lambda: announce(bound)))
+
+
+def _own_metrics(settings: Config, worker: int) -> Sequence[str]:
+    """Return the flag by which each worker has a port of its own for its metrics."""
+    if not settings.metrics_listen:
+        return ()
+    host, port = settings.metrics_listen
+    return ("--metrics-listen", f"{host}:{port + worker if port else 0}")
 
 
 class _Crew:
     """All workers, from their start to their end."""
 
-    def __init__(self, command: Sequence[str], size: int) -> None:
+    def __init__(self, commands: Sequence[Sequence[str]]) -> None:
         self._leaving = asyncio.Event()
-        self._workers = [Worker(command, self._leaving) for _ in range(size)]
+        self._workers = [Worker(command, self._leaving) for command in commands]
 
     async def work(self, announce: Callable[[], None]) -> int:
         """Start them, keep them until told to stop; return the exit status once all have ended."""

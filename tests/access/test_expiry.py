@@ -1,0 +1,87 @@
+"""When a token runs out, the streams of its bearer end, and go on with a new one."""
+
+import asyncio
+from typing import Any
+
+import grpc
+from access.people import SKEW, Issuer, api_of
+from rpc.test_run_stream import Runner
+from rpc.wire import PATIENCE, Api, refused, rich
+
+from idstatus.v1 import task_pb2 as m
+from idstatus.v1 import task_service_pb2 as t
+
+EXPIRED = ("UNAUTHENTICATED", "CREDENTIALS_EXPIRED")
+# In a moment: the skew is what a token is good for beyond its end.
+SOON = 1.0 - SKEW
+
+
+async def read_to_the_end(watch: Any, seen: list[str]) -> tuple[str, Any]:
+    """Read until the watch ends; return its last token and how it ended."""
+    token = ""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while (message := await watch.read()) is not grpc.aio.EOF:
+                seen += [change.id_status.id for change in message.changes]
+                token = message.resume_token or token
+    except grpc.aio.AioRpcError as error:
+        return token, rich(error)
+    return token, None
+
+
+async def test_a_watch_ends_with_its_token_and_goes_on_with_a_new_one_without_a_gap(
+    channel: grpc.aio.Channel, issuer: Issuer, root: Api, ours: str
+) -> None:
+    grant = f"viewer:{ours}"
+    short = api_of(channel, issuer.token(grant, lasts=SOON))
+    watch = short.tasks.WatchTasks(t.WatchTasksRequest())
+    seen: list[str] = []
+    made: list[str] = []
+
+    async def create() -> None:
+        while True:
+            made.append((await root.create(ours)).id)
+            await asyncio.sleep(0)
+
+    creating = asyncio.create_task(create())
+    token, ended = await read_to_the_end(watch, seen)
+    creating.cancel()
+    assert ended.kind == EXPIRED
+    assert seen
+    made.append((await root.create(ours)).id)
+    again = api_of(channel, issuer.token(grant)).tasks.WatchTasks(
+        t.WatchTasksRequest(resume_token=token)
+    )
+    async with asyncio.timeout(PATIENCE):
+        while made[-1] not in seen:
+            seen += [change.id_status.id for change in (await again.read()).changes]
+    again.cancel()
+    everything = await root.every(filter=m.TaskFilter(queues=[ours]), page_size=1000)
+    assert sorted(seen) == sorted(task.id for task in everything)
+
+
+async def test_a_run_stream_ends_with_its_token_and_what_it_held_is_still_held(
+    channel: grpc.aio.Channel, issuer: Issuer, root: Api, ours: str
+) -> None:
+    task = await root.create(ours)
+    short = api_of(channel, issuer.token(f"runner:{ours}", lasts=SOON))
+    runner = Runner(short.runners.Run())
+    await runner.subscribe(ours)
+    (claim,) = await runner.claims()
+    refusal = await refused(_read_all(runner.call))
+    assert refusal.kind == EXPIRED
+    again = api_of(channel, issuer.token(f"runner:{ours}"))
+    assert (await again.succeed(claim)).id == task.id
+
+
+async def test_a_wait_ends_with_its_token(
+    channel: grpc.aio.Channel, issuer: Issuer, root: Api, ours: str
+) -> None:
+    task = await root.create(ours)
+    short = api_of(channel, issuer.token("viewer", lasts=SOON))
+    assert (await refused(short.wait(task.id))).kind == EXPIRED
+
+
+async def _read_all(call: Any) -> None:
+    while await call.read() is not grpc.aio.EOF:
+        pass
