@@ -157,13 +157,11 @@ class OtelTracer(Tracer):
 
 
 def _remote(metadata: Iterable[tuple[str, object]]) -> Context:
-    """Return the context in which a caller says to be; of two, none counts."""
+    """Return the context in which a caller says to be."""
     said: Mapping[str, list[str]] = {name: [] for name in _HEADERS}
     for name, value in metadata:
         if name in said and isinstance(value, str):
             said[name].append(value)
-    if len(said["traceparent"]) != 1:
-        return Context()
     return _w3c.extract(said, Context())
 
 
