@@ -11,12 +11,12 @@ from typing import Self
 
 
 class Span:
-    """Something under way that nobody traces. Who does overrides all of this.
+    """Something under way that nobody traces. Who does overrides all of this."""
 
-    ``traceparent`` is its context as W3C Trace Context writes it; empty if it is not traced.
-    """
-
-    traceparent = ""
+    @property
+    def traceparent(self) -> str:
+        """Its context as W3C Trace Context writes it; empty if it is not traced."""
+        return ""
 
     def __enter__(self) -> Self:
         """Let it be the ``current`` one until its end."""

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from google.protobuf.descriptor import MethodDescriptor
 from grpc import StatusCode
 
 from idstatus_server.call import Call
@@ -18,16 +19,27 @@ _NAMES: Mapping[object, str] = {
 }
 # As long as an id may be: what a request calls one may be anything.
 _LONGEST = 128
+_TASK_FIELDS = ("id", "task_id", "name")
 _OPERATION = "tasks/"
 
 
-def call_of(method: str, request: Any) -> Call:
-    """Return what a call is told as; its request is a message, None, or a stream of them."""
-    name = getattr(request, "name", "")  # that of an operation, or of a queue
-    task_id = getattr(request, "id", "") or getattr(request, "task_id", "")
-    if name.startswith(_OPERATION):
-        task_id = name.removeprefix(_OPERATION)
-    return Call(method, getattr(request, "request_id", "")[:_LONGEST], task_id[:_LONGEST])
+def account(name: str, method: MethodDescriptor) -> Callable[[Any], Call]:
+    """Return what tells of a method's calls, given their requests; of streams it tells the name."""
+    fields = set() if method.client_streaming else set(method.input_type.fields_by_name)
+    asked = "request_id" if "request_id" in fields else None
+    task = next((field for field in _TASK_FIELDS if field in fields), None)
+    nothing = Call(name)
+
+    def call_of(request: Any) -> Call:
+        if request is None or not (asked or task):
+            return nothing
+        request_id = getattr(request, asked) if asked else ""
+        task_id = getattr(request, task) if task else ""
+        if task == "name":  # of an operation, or of a queue
+            task_id = task_id[len(_OPERATION) :] if task_id.startswith(_OPERATION) else ""
+        return Call(name, request_id[:_LONGEST], task_id[:_LONGEST])
+
+    return call_of
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from idstatus_server.errors import (
     WatcherTooSlowError,
 )
 from idstatus_server.observe import Observer
-from idstatus_server.rpc.account import call_of, traced
+from idstatus_server.rpc.account import account, traced
 from idstatus_server.rpc.audit import audited
 from idstatus_server.rpc.errors import code_of, to_status
 from idstatus_server.rpc.guard import Context, Guard
@@ -59,7 +59,7 @@ def handlers(service: Any, servicer: object, way: Way, *, name: str = "") -> grp
             method.name: _handler(
                 method,
                 getattr(servicer, snake_case(method.name)),
-                _Entrance(way, f"{name}/{method.name}", stream=method.server_streaming),
+                _Entrance(way, f"{name}/{method.name}", method),
             )
             for method in service.methods
         },
@@ -74,10 +74,11 @@ def snake_case(name: str) -> str:
 class _Entrance:
     """The way into one method, and out of it: with a status, and a line in the audit log."""
 
-    def __init__(self, way: Way, method: str, *, stream: bool) -> None:
+    def __init__(self, way: Way, name: str, method: MethodDescriptor) -> None:
         self._sign_in, self._guard, self._tracer = way
-        self._method = method
-        self._stream = stream
+        self._method = name
+        self._stream = method.server_streaming
+        self._account = account(name, method)
 
     def around(
         self, call: Callable[[Any, Context], Awaitable[Any]]
@@ -85,7 +86,7 @@ class _Entrance:
         """Let in those who may call; each has its place until its status is sent."""
 
         async def guarded(request: Any, context: Context) -> Any:
-            at_hand.set(call_of(self._method, request))
+            at_hand.set(self._account(request))
             try:
                 return await self._admitted(call, request, context)
             except grpc.aio.AbortError as aborted:

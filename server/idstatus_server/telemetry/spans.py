@@ -5,6 +5,7 @@ what is malformed counts as not said.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -39,12 +40,19 @@ class OtelSpan(Span):
 
     def __init__(self, tracer: OtelsTracer, span: OtelsSpan) -> None:
         self.otels = span
-        self.context = set_span_in_context(span, Context())
         self._tracer = tracer
+
+    @cached_property
+    def context(self) -> Context:
+        """What its parts begin in."""
+        return set_span_in_context(self.otels, Context())
+
+    @cached_property
+    def traceparent(self) -> str:
+        """Its context as W3C Trace Context writes it."""
         written: dict[str, str] = {}
         _w3c.inject(written, self.context)
-        self.traceparent = written.get("traceparent", "")
-        self.is_sampled = span.get_span_context().trace_flags.sampled
+        return written.get("traceparent", "")
 
     def __enter__(self) -> Self:
         self._before = current.set(self)
@@ -146,7 +154,8 @@ class OtelTracer(Tracer):
         A commit that no call asked for is a trace of its own.
         """
         calls = [span for span in dict.fromkeys(commands) if isinstance(span, OtelSpan)]
-        sampled = [call for call in calls if call.is_sampled] or calls
+        sampled = [call for call in calls if call.otels.get_span_context().trace_flags.sampled]
+        sampled = sampled or calls
         parent = sampled[0].context if sampled else Context()
         begun = self._tracer.start_span("ledger.commit", parent, links=_links(sampled[1:]))
         span = OtelSpan(self._tracer, begun)
