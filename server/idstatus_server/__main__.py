@@ -26,6 +26,7 @@ from idstatus_server.rpc.sign_in import SignIn
 from idstatus_server.rpc.tls import Certificates, Door
 from idstatus_server.store.sqlite import system_clock
 from idstatus_server.stores import open_store, sqlite_path
+from idstatus_server.telemetry import open_tracer
 from idstatus_server.timers import Timers
 from idstatus_server.watch import Arrivals, Hub, Tail
 from idstatus_server.workers import Parent
@@ -130,7 +131,10 @@ async def serve(
     """
     sign_in = SignIn(Authenticator(settings.auth) if settings.auth else None)
     door = _door(settings)
-    async with open_store(settings.store, settings.store_connections) as store:
+    async with (
+        open_tracer(settings.otlp_endpoint) as tracer,
+        open_store(settings.store, settings.store_connections) as store,
+    ):
         monitor = _monitor(settings)
         observer = monitor.events if monitor else UNOBSERVED
         hub = Hub(store, (await store.head()).newest)
@@ -142,7 +146,7 @@ async def serve(
                 timer.publish(changes)
 
         tail = Tail(store, hub, arrivals, (wake_timers,), observer)
-        ledger = Ledger(store, tail.publish, settings.limits.pending_writes, observer)
+        ledger = Ledger(store, tail.publish, settings.limits.pending_writes, observer, tracer)
         rooms = Rooms(
             store=store,
             ledger=ledger,
@@ -155,6 +159,7 @@ async def serve(
                 slow_watcher=settings.slow_watcher_timeout / SECOND,
                 max_age=settings.max_stream_age / SECOND,
             ),
+            tracer=tracer,
             observer=observer,
         )
         server = RpcServer(rooms, sign_in, settings.max_message_bytes, shared=shared)

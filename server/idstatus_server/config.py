@@ -45,6 +45,8 @@ class Config:
     """The file that tells who may do what; None lets everyone who can connect do everything."""
     log_level: str
     log_format: str
+    otlp_endpoint: str
+    """Where traces go, by OTLP over gRPC; empty if there are none."""
     grace: int
     accept_timeout: int
     slow_watcher_timeout: int
@@ -113,6 +115,7 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
                     "auth",
                     "log_level",
                     "log_format",
+                    "otlp_endpoint",
                     "grace",
                     "accept_timeout",
                     "slow_watcher_timeout",
@@ -158,6 +161,12 @@ def _count(text: str) -> int:
 
 def _path(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def _endpoint(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[^/@\s]+:\d+/?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not http://HOST:PORT or https://HOST:PORT")
+    return text
 
 
 def _addresses(text: str) -> tuple[str, ...]:
@@ -308,6 +317,13 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     levels = ("debug", "info", "warning", "error")
     add("log-level", _choice(*levels), "info", "One of " + ", ".join(levels) + ".")
     add("log-format", _choice("text", "json"), "text", "text or json.")
+    add(
+        "otlp-endpoint",
+        _endpoint,
+        "",
+        "http://HOST:PORT of what takes traces by OTLP over gRPC, https with TLS; without one "
+        "nothing is traced. All else is set by the OTEL_ variables of OpenTelemetry's SDK.",
+    )
     add("retention", span, "7d", "How long finished tasks are kept, where a queue says nothing.")
     add("log-retention", span, "24h", "How long changes are kept for watches to resume from.")
     add(

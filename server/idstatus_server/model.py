@@ -93,7 +93,8 @@ class Task(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     ``seq`` is the revision of its creation: it numbers the tasks in order.
     ``queued_revision`` gives its place in the queue. ``deadline`` is when its
     timeout passes. ``size`` is about that of the message that carries it, in bytes.
-    ``result_digest`` lets a repeated report be told from another.
+    ``result_digest`` lets a repeated report be told from another. ``created_in`` and
+    ``claimed_in`` are the trace contexts of what created and claimed it, if that was traced.
     """
 
     id: str
@@ -133,6 +134,8 @@ class Task(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     retry_number: int = 0
     late_report: LateReport | None = None
     transitions: tuple[Transition, ...] = ()
+    created_in: str = ""
+    claimed_in: str = ""
 
     @property
     def state(self) -> State:

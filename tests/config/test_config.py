@@ -75,6 +75,7 @@ def test_the_first_word_names_a_tool() -> None:
         ([], {"IDSTATUS_TLS_KEY": "x"}, "--tls-cert and --tls-key go together"),
         (["--tls-client-ca", "x"], {}, "--tls-client-ca needs --tls-cert and --tls-key"),
         ([], {"IDSTATUS_INSECURE": "yes"}, "--insecure: 'yes' is not one of 1, true, 0, false"),
+        (["--otlp-endpoint", "collector:4317"], {}, "'collector:4317' is not http://HOST:PORT"),
         (["backup"], {}, "the following arguments are required: FILE"),
         (["check", "x.db"], {}, "unrecognized arguments: x.db"),
         (["--colour", "red"], {}, "unrecognized arguments: --colour red"),

@@ -64,6 +64,9 @@ class Claim:
     """Proves that the caller holds the lease."""
     lease_expire_time: datetime | None
     """When the lease runs out unless it is extended."""
+    traceparent: str = ""
+    """The trace context of the call that created the task, as W3C Trace Context writes it: the
+    work can go on in that trace. Empty if the server did not trace the call."""
 
     def lease(self, progress: Progress | None = None) -> Lease:
         """Return the lease, to be extended."""
@@ -80,6 +83,7 @@ class Claim:
             task=Task.from_message(message.task),
             lease_token=message.lease_token,
             lease_expire_time=wire.decode_time(message, "lease_expire_time"),
+            traceparent=message.traceparent,
         )
 
 

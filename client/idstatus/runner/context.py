@@ -16,10 +16,15 @@ class TaskContext:
         cancelled: Set when the work is to stop: the task was cancelled or has expired, or the
             runner shuts down. An async handler is cancelled as well.
         progress: What was last told of the progress.
+        traceparent: The trace context of the call that created the task, as W3C Trace Context
+            writes it: the work can go on in that trace. Empty if the server did not trace it.
     """
 
-    def __init__(self, task: Task, on_progress: Callable[[], object]) -> None:
+    def __init__(
+        self, task: Task, on_progress: Callable[[], object], traceparent: str = ""
+    ) -> None:
         self.task = task
+        self.traceparent = traceparent
         self.cancelled = threading.Event()
         self.progress: Progress | None = None
         self._on_progress = on_progress

@@ -52,7 +52,8 @@ class Workload:
 
     def start(self, claim: Claim) -> None:
         """Have the handler do a claimed task."""
-        held = HeldTask(claim, TaskContext(claim.task, self._on_progress))
+        context = TaskContext(claim.task, self._on_progress, claim.traceparent)
+        held = HeldTask(claim, context)
         self._held[held.id] = held
         running = asyncio.create_task(self._work.do(held.context), name=f"task {held.id}")
         self._running[held.id] = running

@@ -28,7 +28,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from idstatus.v1 import task_pb2 as idstatus_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n idstatus/v1/runner_service.proto\x12\x0bidstatus.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16idstatus/v1/task.proto\"\xb6\x01\n\x11\x43laimTasksRequest\x12\x0e\n\x06queues\x18\x01 \x03(\t\x12\x11\n\tmax_tasks\x18\x02 \x01(\x05\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0elease_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06runner\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"8\n\x12\x43laimTasksResponse\x12\"\n\x06\x63laims\x18\x01 \x03(\x0b\x32\x12.idstatus.v1.Claim\"t\n\x05\x43laim\x12\x1f\n\x04task\x18\x01 \x01(\x0b\x32\x11.idstatus.v1.Task\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12\x35\n\x11lease_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x13\x45xtendLeasesRequest\x12\"\n\x06leases\x18\x01 \x03(\x0b\x32\x12.idstatus.v1.Lease\"\x84\x01\n\x05Lease\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12\'\n\x08progress\x18\x03 \x01(\x0b\x32\x15.idstatus.v1.Progress\x12\x31\n\x0elease_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"A\n\x14\x45xtendLeasesResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.idstatus.v1.LeaseResult\"\xd8\x01\n\x0bLeaseResult\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.idstatus.v1.LeaseResult.State\x12\x35\n\x11lease_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_EXTENDED\x10\x01\x12\x13\n\x0fSTATE_CANCELLED\x10\x02\x12\x0e\n\nSTATE_LOST\x10\x03\":\n\x12\x46inishTasksRequest\x12$\n\x07reports\x18\x01 \x03(\x0b\x32\x13.idstatus.v1.Report\"\xad\x01\n\x06Report\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12\'\n\x07success\x18\x03 \x01(\x0b\x32\x14.idstatus.v1.SuccessH\x00\x12%\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x14.idstatus.v1.FailureH\x00\x12\'\n\x07stopped\x18\x05 \x01(\x0b\x32\x14.idstatus.v1.StoppedH\x00\x42\t\n\x07outcome\"A\n\x13\x46inishTasksResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.idstatus.v1.FinishResult\"i\n\x0c\x46inishResult\x12*\n\tid_status\x18\x01 \x01(\x0b\x32\x15.idstatus.v1.IdStatusH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"\xbe\x01\n\nRunRequest\x12\x0b\n\x03tag\x18\x01 \x01(\x03\x12\x31\n\x0csubscription\x18\x02 \x01(\x0b\x32\x19.idstatus.v1.SubscriptionH\x00\x12\x32\n\x06\x65xtend\x18\x03 \x01(\x0b\x32 .idstatus.v1.ExtendLeasesRequestH\x00\x12\x31\n\x06\x66inish\x18\x04 \x01(\x0b\x32\x1f.idstatus.v1.FinishTasksRequestH\x00\x42\t\n\x07request\"s\n\x0cSubscription\x12\x0e\n\x06queues\x18\x01 \x03(\t\x12\x10\n\x08\x63\x61pacity\x18\x02 \x01(\x05\x12\x31\n\x0elease_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06runner\x18\x04 \x01(\t\"\x9c\x02\n\x0bRunResponse\x12\x0b\n\x03tag\x18\x01 \x01(\x03\x12\x31\n\x0csubscription\x18\x02 \x01(\x0b\x32\x19.idstatus.v1.SubscriptionH\x00\x12\x31\n\x06\x63laims\x18\x03 \x01(\x0b\x32\x1f.idstatus.v1.ClaimTasksResponseH\x00\x12%\n\x06notice\x18\x04 \x01(\x0b\x32\x13.idstatus.v1.NoticeH\x00\x12\x33\n\x06\x65xtend\x18\x05 \x01(\x0b\x32!.idstatus.v1.ExtendLeasesResponseH\x00\x12\x32\n\x06\x66inish\x18\x06 \x01(\x0b\x32 .idstatus.v1.FinishTasksResponseH\x00\x42\n\n\x08response\"C\n\x06Notice\x12(\n\tid_status\x18\x01 \x01(\x0b\x32\x15.idstatus.v1.IdStatus\x12\x0f\n\x07message\x18\x02 \x01(\t2\xc3\x02\n\rRunnerService\x12M\n\nClaimTasks\x12\x1e.idstatus.v1.ClaimTasksRequest\x1a\x1f.idstatus.v1.ClaimTasksResponse\x12S\n\x0c\x45xtendLeases\x12 .idstatus.v1.ExtendLeasesRequest\x1a!.idstatus.v1.ExtendLeasesResponse\x12P\n\x0b\x46inishTasks\x12\x1f.idstatus.v1.FinishTasksRequest\x1a .idstatus.v1.FinishTasksResponse\x12<\n\x03Run\x12\x17.idstatus.v1.RunRequest\x1a\x18.idstatus.v1.RunResponse(\x01\x30\x01\x42\x99\x01\n\x0eio.idstatus.v1B\x12RunnerServiceProtoP\x01Z:github.com/idstatus/idstatus/gen/go/idstatus/v1;idstatusv1\xa2\x02\x03IDS\xaa\x02\x0bIdStatus.V1\xba\x02\x03IDS\xca\x02\x0bIdStatus\\V1\xea\x02\x0cIdStatus::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n idstatus/v1/runner_service.proto\x12\x0bidstatus.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16idstatus/v1/task.proto\"\xb6\x01\n\x11\x43laimTasksRequest\x12\x0e\n\x06queues\x18\x01 \x03(\t\x12\x11\n\tmax_tasks\x18\x02 \x01(\x05\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0elease_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06runner\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"8\n\x12\x43laimTasksResponse\x12\"\n\x06\x63laims\x18\x01 \x03(\x0b\x32\x12.idstatus.v1.Claim\"\x89\x01\n\x05\x43laim\x12\x1f\n\x04task\x18\x01 \x01(\x0b\x32\x11.idstatus.v1.Task\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12\x35\n\x11lease_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x04 \x01(\t\"9\n\x13\x45xtendLeasesRequest\x12\"\n\x06leases\x18\x01 \x03(\x0b\x32\x12.idstatus.v1.Lease\"\x84\x01\n\x05Lease\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12\'\n\x08progress\x18\x03 \x01(\x0b\x32\x15.idstatus.v1.Progress\x12\x31\n\x0elease_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"A\n\x14\x45xtendLeasesResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.idstatus.v1.LeaseResult\"\xd8\x01\n\x0bLeaseResult\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.idstatus.v1.LeaseResult.State\x12\x35\n\x11lease_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_EXTENDED\x10\x01\x12\x13\n\x0fSTATE_CANCELLED\x10\x02\x12\x0e\n\nSTATE_LOST\x10\x03\":\n\x12\x46inishTasksRequest\x12$\n\x07reports\x18\x01 \x03(\x0b\x32\x13.idstatus.v1.Report\"\xad\x01\n\x06Report\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12\'\n\x07success\x18\x03 \x01(\x0b\x32\x14.idstatus.v1.SuccessH\x00\x12%\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x14.idstatus.v1.FailureH\x00\x12\'\n\x07stopped\x18\x05 \x01(\x0b\x32\x14.idstatus.v1.StoppedH\x00\x42\t\n\x07outcome\"A\n\x13\x46inishTasksResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.idstatus.v1.FinishResult\"i\n\x0c\x46inishResult\x12*\n\tid_status\x18\x01 \x01(\x0b\x32\x15.idstatus.v1.IdStatusH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"\xbe\x01\n\nRunRequest\x12\x0b\n\x03tag\x18\x01 \x01(\x03\x12\x31\n\x0csubscription\x18\x02 \x01(\x0b\x32\x19.idstatus.v1.SubscriptionH\x00\x12\x32\n\x06\x65xtend\x18\x03 \x01(\x0b\x32 .idstatus.v1.ExtendLeasesRequestH\x00\x12\x31\n\x06\x66inish\x18\x04 \x01(\x0b\x32\x1f.idstatus.v1.FinishTasksRequestH\x00\x42\t\n\x07request\"s\n\x0cSubscription\x12\x0e\n\x06queues\x18\x01 \x03(\t\x12\x10\n\x08\x63\x61pacity\x18\x02 \x01(\x05\x12\x31\n\x0elease_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06runner\x18\x04 \x01(\t\"\x9c\x02\n\x0bRunResponse\x12\x0b\n\x03tag\x18\x01 \x01(\x03\x12\x31\n\x0csubscription\x18\x02 \x01(\x0b\x32\x19.idstatus.v1.SubscriptionH\x00\x12\x31\n\x06\x63laims\x18\x03 \x01(\x0b\x32\x1f.idstatus.v1.ClaimTasksResponseH\x00\x12%\n\x06notice\x18\x04 \x01(\x0b\x32\x13.idstatus.v1.NoticeH\x00\x12\x33\n\x06\x65xtend\x18\x05 \x01(\x0b\x32!.idstatus.v1.ExtendLeasesResponseH\x00\x12\x32\n\x06\x66inish\x18\x06 \x01(\x0b\x32 .idstatus.v1.FinishTasksResponseH\x00\x42\n\n\x08response\"C\n\x06Notice\x12(\n\tid_status\x18\x01 \x01(\x0b\x32\x15.idstatus.v1.IdStatus\x12\x0f\n\x07message\x18\x02 \x01(\t2\xc3\x02\n\rRunnerService\x12M\n\nClaimTasks\x12\x1e.idstatus.v1.ClaimTasksRequest\x1a\x1f.idstatus.v1.ClaimTasksResponse\x12S\n\x0c\x45xtendLeases\x12 .idstatus.v1.ExtendLeasesRequest\x1a!.idstatus.v1.ExtendLeasesResponse\x12P\n\x0b\x46inishTasks\x12\x1f.idstatus.v1.FinishTasksRequest\x1a .idstatus.v1.FinishTasksResponse\x12<\n\x03Run\x12\x17.idstatus.v1.RunRequest\x1a\x18.idstatus.v1.RunResponse(\x01\x30\x01\x42\x99\x01\n\x0eio.idstatus.v1B\x12RunnerServiceProtoP\x01Z:github.com/idstatus/idstatus/gen/go/idstatus/v1;idstatusv1\xa2\x02\x03IDS\xaa\x02\x0bIdStatus.V1\xba\x02\x03IDS\xca\x02\x0bIdStatus\\V1\xea\x02\x0cIdStatus::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,34 +40,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLAIMTASKSREQUEST']._serialized_end=346
   _globals['_CLAIMTASKSRESPONSE']._serialized_start=348
   _globals['_CLAIMTASKSRESPONSE']._serialized_end=404
-  _globals['_CLAIM']._serialized_start=406
-  _globals['_CLAIM']._serialized_end=522
-  _globals['_EXTENDLEASESREQUEST']._serialized_start=524
-  _globals['_EXTENDLEASESREQUEST']._serialized_end=581
-  _globals['_LEASE']._serialized_start=584
-  _globals['_LEASE']._serialized_end=716
-  _globals['_EXTENDLEASESRESPONSE']._serialized_start=718
-  _globals['_EXTENDLEASESRESPONSE']._serialized_end=783
-  _globals['_LEASERESULT']._serialized_start=786
-  _globals['_LEASERESULT']._serialized_end=1002
-  _globals['_LEASERESULT_STATE']._serialized_start=915
-  _globals['_LEASERESULT_STATE']._serialized_end=1002
-  _globals['_FINISHTASKSREQUEST']._serialized_start=1004
-  _globals['_FINISHTASKSREQUEST']._serialized_end=1062
-  _globals['_REPORT']._serialized_start=1065
-  _globals['_REPORT']._serialized_end=1238
-  _globals['_FINISHTASKSRESPONSE']._serialized_start=1240
-  _globals['_FINISHTASKSRESPONSE']._serialized_end=1305
-  _globals['_FINISHRESULT']._serialized_start=1307
-  _globals['_FINISHRESULT']._serialized_end=1412
-  _globals['_RUNREQUEST']._serialized_start=1415
-  _globals['_RUNREQUEST']._serialized_end=1605
-  _globals['_SUBSCRIPTION']._serialized_start=1607
-  _globals['_SUBSCRIPTION']._serialized_end=1722
-  _globals['_RUNRESPONSE']._serialized_start=1725
-  _globals['_RUNRESPONSE']._serialized_end=2009
-  _globals['_NOTICE']._serialized_start=2011
-  _globals['_NOTICE']._serialized_end=2078
-  _globals['_RUNNERSERVICE']._serialized_start=2081
-  _globals['_RUNNERSERVICE']._serialized_end=2404
+  _globals['_CLAIM']._serialized_start=407
+  _globals['_CLAIM']._serialized_end=544
+  _globals['_EXTENDLEASESREQUEST']._serialized_start=546
+  _globals['_EXTENDLEASESREQUEST']._serialized_end=603
+  _globals['_LEASE']._serialized_start=606
+  _globals['_LEASE']._serialized_end=738
+  _globals['_EXTENDLEASESRESPONSE']._serialized_start=740
+  _globals['_EXTENDLEASESRESPONSE']._serialized_end=805
+  _globals['_LEASERESULT']._serialized_start=808
+  _globals['_LEASERESULT']._serialized_end=1024
+  _globals['_LEASERESULT_STATE']._serialized_start=937
+  _globals['_LEASERESULT_STATE']._serialized_end=1024
+  _globals['_FINISHTASKSREQUEST']._serialized_start=1026
+  _globals['_FINISHTASKSREQUEST']._serialized_end=1084
+  _globals['_REPORT']._serialized_start=1087
+  _globals['_REPORT']._serialized_end=1260
+  _globals['_FINISHTASKSRESPONSE']._serialized_start=1262
+  _globals['_FINISHTASKSRESPONSE']._serialized_end=1327
+  _globals['_FINISHRESULT']._serialized_start=1329
+  _globals['_FINISHRESULT']._serialized_end=1434
+  _globals['_RUNREQUEST']._serialized_start=1437
+  _globals['_RUNREQUEST']._serialized_end=1627
+  _globals['_SUBSCRIPTION']._serialized_start=1629
+  _globals['_SUBSCRIPTION']._serialized_end=1744
+  _globals['_RUNRESPONSE']._serialized_start=1747
+  _globals['_RUNRESPONSE']._serialized_end=2031
+  _globals['_NOTICE']._serialized_start=2033
+  _globals['_NOTICE']._serialized_end=2100
+  _globals['_RUNNERSERVICE']._serialized_start=2103
+  _globals['_RUNNERSERVICE']._serialized_end=2426
 # @@protoc_insertion_point(module_scope)

@@ -110,8 +110,13 @@ class Claim(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     LEASE_TOKEN_FIELD_NUMBER: _builtins.int
     LEASE_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     lease_token: _builtins.str
     """Proves that the caller holds the lease; comes with each extension and report."""
+    traceparent: _builtins.str
+    """The trace context of the call that created the task, as W3C Trace Context writes
+    it: the work can go on in that trace. Empty if the server did not trace the call.
+    """
     @_builtins.property
     def task(self) -> _task_pb2.Task:
         """The task, whole."""
@@ -126,10 +131,11 @@ class Claim(_message.Message):
         task: _task_pb2.Task | None = ...,
         lease_token: _builtins.str = ...,
         lease_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease_expire_time", b"lease_expire_time", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_expire_time", b"lease_expire_time", "lease_token", b"lease_token", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_expire_time", b"lease_expire_time", "lease_token", b"lease_token", "task", b"task", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,6 +24,7 @@ from idstatus_server.errors import DomainError, OverloadedError, StoreUnavailabl
 from idstatus_server.model import Change, Mark
 from idstatus_server.observe import UNOBSERVED, Observer
 from idstatus_server.store.base import Needs, Store, Transaction
+from idstatus_server.tracing import NO_TRACER, Span, Tracer, current
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -71,13 +72,15 @@ class Command(Protocol[R_co]):
 
 
 class _Pending:
-    __slots__ = ("answer", "caller", "command", "deadline", "outcome")
+    __slots__ = ("answer", "caller", "command", "deadline", "outcome", "span", "waiting")
 
     def __init__(self, command: Command[Any], answer: asyncio.Future[Any]) -> None:
         self.command = command
         self.answer = answer
         self.deadline = deadline.get()
         self.caller = caller.get()
+        self.span = current.get()
+        self.waiting = self.span.child("ledger.wait")
         self.outcome: Any = None
 
 
@@ -86,7 +89,8 @@ class Ledger:
 
     ``publish`` is called with the changes of each commit and the mark before them, in
     order, after they are on disk and before their commands are answered. ``outages``
-    counts the commits that the store could not take. The ``observer`` is told of all commits.
+    counts the commits that the store could not take. The ``observer`` and the ``tracer`` are told
+    of all commits.
     """
 
     def __init__(
@@ -95,11 +99,13 @@ class Ledger:
         publish: Callable[[Mark, Sequence[Change]], None],
         max_pending: int,
         observer: Observer = UNOBSERVED,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._store = store
         self._publish = publish
         self._max_pending = max_pending
         self._observer = observer
+        self._tracer = tracer
         self._waiting: deque[_Pending] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
@@ -189,6 +195,7 @@ class Ledger:
         soonest = time.monotonic() + self._took * _MARGIN if self._crowded() else 0.0
         while self._waiting and weight < _COMMIT_WEIGHT:
             pending = self._waiting.popleft()
+            pending.waiting.end()
             if pending.answer.done():
                 continue
             if pending.deadline < soonest:
@@ -206,40 +213,38 @@ class Ledger:
     async def _settle(self, batch: list[_Pending]) -> None:
         """Commit a batch and answer it, whatever happens."""
         began = time.monotonic()
-        try:
-            before, changes = await self._commit(batch)
-        except DomainError as error:
-            self.outages += 1
-            self._observer.store_failed("commit", error)
-            _refuse(batch, error)
-            self._refuse_waiting(error)  # they would wait for the same, one commit after another
-        except Exception as error:  # noqa: BLE001  # the callers must hear of it
-            _log.exception("a commit failed")
-            _refuse(batch, error)
-        else:
-            if changes:
-                self._observer.committed(len(batch), changes, time.monotonic() - began)
-                self._publish(before, changes)
-            for pending in batch:
-                _answer(pending)
+        with self._tracer.commit([pending.span for pending in batch]) as span:
+            try:
+                before, changes = await self._commit(batch, span)
+            except DomainError as error:
+                self.outages += 1
+                self._observer.store_failed("commit", error)
+                span.failed(error)
+                _refuse(batch, error)
+                self._refuse_waiting(error)  # they would wait for the same, commit after commit
+            except Exception as error:  # noqa: BLE001  # the callers must hear of it
+                _log.exception("a commit failed")
+                span.failed(error)
+                _refuse(batch, error)
+            else:
+                if changes:
+                    self._observer.committed(len(batch), changes, time.monotonic() - began)
+                    span.note(changes=len(changes), revision=changes[-1].revision)
+                    self._publish(before, changes)
+                for pending in batch:
+                    _answer(pending)
 
-    async def _commit(self, batch: list[_Pending]) -> tuple[Mark, Sequence[Change]]:
-        async with self._store.transaction() as transaction:
-            draft = await self._load(transaction, batch)
-            for pending in batch:
-                try:
-                    with draft.attempt(pending.caller):
-                        pending.outcome = pending.command.decide(draft)
-                except DomainError as error:
-                    pending.outcome = error
-                except Exception as error:  # noqa: BLE001  # it refuses alone
-                    _log.exception("a command failed")
-                    pending.outcome = error
-            writes = draft.writes()
-            if writes is None:
-                return transaction.head, ()
-            await transaction.commit(writes)
-            return transaction.head, writes.changes
+    async def _commit(self, batch: list[_Pending], span: Span) -> tuple[Mark, Sequence[Change]]:
+        with span.child("store.transaction"):
+            async with self._store.transaction() as transaction:
+                draft = await self._load(transaction, batch)
+                for pending in batch:
+                    _decide(pending, draft, span)
+                writes = draft.writes()
+                if writes is None:
+                    return transaction.head, ()
+                await transaction.commit(writes)
+                return transaction.head, writes.changes
 
     async def _load(self, transaction: Transaction, batch: list[_Pending]) -> Draft:
         needs = [pending.command.needs() for pending in batch]
@@ -280,6 +285,19 @@ def _union(needs: Sequence[Needs]) -> Needs:
     )
 
 
+def _decide(pending: _Pending, draft: Draft, commit: Span) -> None:
+    """Let a command make its changes in the draft; one that fails is refused alone."""
+    span = pending.span if pending.span.traceparent else commit  # the server's own have none
+    try:
+        with draft.attempt(pending.caller, span):
+            pending.outcome = pending.command.decide(draft)
+    except DomainError as error:
+        pending.outcome = error
+    except Exception as error:  # noqa: BLE001  # it refuses alone
+        _log.exception("a command failed")
+        pending.outcome = error
+
+
 def _answer(pending: _Pending) -> None:
     if pending.answer.done():
         return
@@ -291,5 +309,6 @@ def _answer(pending: _Pending) -> None:
 
 def _refuse(batch: Iterable[_Pending], error: Exception) -> None:
     for pending in batch:
+        pending.waiting.end()
         pending.outcome = error
         _answer(pending)

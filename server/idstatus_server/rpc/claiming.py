@@ -58,7 +58,7 @@ class Claiming:
         for task in tasks:
             if task.seq not in bodies:
                 continue
-            claim = answer.claims.add(lease_token=task.lease_token)
+            claim = answer.claims.add(lease_token=task.lease_token, traceparent=task.created_in)
             encode.task(claim.task, task, encode.FULL, bodies)
             encode.set_time(claim.lease_expire_time, task.lease_expire_time)
 

@@ -2,7 +2,7 @@
 
 A servicer has a coroutine for each method of its service, under the method's
 name in snake case. Its caller signs in, the guard counts the call or refuses it, and
-errors become statuses.
+errors become statuses. The log knows of the call at hand, and the call has a span.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from idstatus_server.call import at_hand
 from idstatus_server.errors import (
     DomainError,
     StoreDamagedError,
@@ -23,7 +24,8 @@ from idstatus_server.errors import (
     WatcherTooSlowError,
 )
 from idstatus_server.observe import Observer
-from idstatus_server.rpc import audit
+from idstatus_server.rpc.account import account, traced
+from idstatus_server.rpc.audit import audited
 from idstatus_server.rpc.errors import code_of, to_status
 from idstatus_server.rpc.guard import Context, Guard
 from idstatus_server.rpc.observing import observed
@@ -31,16 +33,18 @@ from idstatus_server.rpc.pace import in_good_time
 from idstatus_server.rpc.parse import check_parsed, parser
 from idstatus_server.rpc.roles import RULES
 from idstatus_server.rpc.sign_in import SignIn
+from idstatus_server.tracing import NO_TRACER, Tracer
 
 M = TypeVar("M")
 _log = logging.getLogger(__name__)
 
 
 class Way(NamedTuple):
-    """The way into a service: who signs in, and the guard that counts the calls."""
+    """The way into a service: who signs in, the guard that counts the calls, who traces them."""
 
     sign_in: SignIn
     guard: Guard
+    tracer: Tracer = NO_TRACER
 
 
 def handlers(service: Any, servicer: object, way: Way, *, name: str = "") -> grpc.GenericRpcHandler:
@@ -55,7 +59,7 @@ def handlers(service: Any, servicer: object, way: Way, *, name: str = "") -> grp
             method.name: _handler(
                 method,
                 getattr(servicer, snake_case(method.name)),
-                _Entrance(way, f"{name}/{method.name}", stream=method.server_streaming),
+                _Entrance(way, f"{name}/{method.name}", method),
             )
             for method in service.methods
         },
@@ -70,11 +74,11 @@ def snake_case(name: str) -> str:
 class _Entrance:
     """The way into one method, and out of it: with a status, and a line in the audit log."""
 
-    def __init__(self, way: Way, method: str, *, stream: bool) -> None:
-        self._sign_in, self._guard = way
-        self._method = method
-        self._stream = stream
-        self._audited = RULES[method].audited
+    def __init__(self, way: Way, name: str, method: MethodDescriptor) -> None:
+        self._sign_in, self._guard, self._tracer = way
+        self._method = name
+        self._stream = method.server_streaming
+        self._account = account(name, method)
 
     def around(
         self, call: Callable[[Any, Context], Awaitable[Any]]
@@ -82,17 +86,17 @@ class _Entrance:
         """Let in those who may call; each has its place until its status is sent."""
 
         async def guarded(request: Any, context: Context) -> Any:
+            at_hand.set(self._account(request))
             try:
                 return await self._admitted(call, request, context)
             except grpc.aio.AbortError as aborted:
                 # The call keeps it, and gRPC raises it again. It must not keep our frames in turn,
                 # and with them the request and the call, until the garbage collector comes.
                 aborted.__traceback__ = aborted.__context__ = None
-            finally:
-                if self._audited:
-                    audit.record(self._method, request, context)
 
-        return observed(guarded, self._guard.observer, self._method)
+        let_in = audited(guarded, self._method) if RULES[self._method].audited else guarded
+        spanned = traced(let_in, self._tracer, self._method)
+        return observed(spanned, self._guard.observer, self._method)
 
     async def _admitted(
         self, call: Callable[[Any, Context], Awaitable[Any]], request: Any, context: Context

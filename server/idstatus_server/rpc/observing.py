@@ -1,47 +1,33 @@
 """Tells an observer of each call, in the terms of gRFC A66."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
 
-from idstatus_server.observe import Observer
+from idstatus_server.observe import UNOBSERVED, Observer
+from idstatus_server.rpc.account import ending
 
-# gRPC keeps a code as it was set, by name or by number; nobody sets that all is well.
-NAMES: Mapping[object, str] = {
-    None: grpc.StatusCode.OK.name,
-    **{code: code.name for code in grpc.StatusCode},
-    **{code.value[0]: code.name for code in grpc.StatusCode},
-}
-_CANCELLED = grpc.StatusCode.CANCELLED.name
-_LATE = grpc.StatusCode.DEADLINE_EXCEEDED.name
 _UNKNOWN = grpc.StatusCode.UNIMPLEMENTED.name
-# How far off a deadline may be that has passed for the client, in seconds.
-_NEARLY = 0.05
 
 
 def observed(
     call: Callable[[Any, Any], Awaitable[Any]], observer: Observer, method: str
 ) -> Callable[[Any, Any], Awaitable[Any]]:
-    """Return a method's handler, all of whose calls the observer hears of.
-
-    A call that is cancelled is late if its deadline is there: its client, who gives up a moment
-    before the server would, does not say why it does.
-    """
+    """Return a method's handler, whose calls the observer hears of; the same if it is nobody."""
+    if observer is UNOBSERVED:
+        return call
 
     async def told(request: Any, context: Any) -> Any:
         observer.call_begun(method)
-        began, status = time.perf_counter(), ""
-        try:
-            answer = await call(request, context)
-            status = NAMES[context.code()]
-            return answer
-        finally:
-            if not status:
-                left = context.time_remaining()
-                status = _CANCELLED if left is None or left > _NEARLY else _LATE
-            observer.call_ended(method, status, time.perf_counter() - began)
+        began = time.perf_counter()
+
+        def end(code: str) -> None:
+            observer.call_ended(method, code, time.perf_counter() - began)
+
+        with ending(context, end):
+            return await call(request, context)
 
     return told
 

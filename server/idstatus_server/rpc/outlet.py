@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from idstatus_server.alarm import Alarm
 from idstatus_server.errors import WatcherTooSlowError
 from idstatus_server.rpc.guard import Context
+from idstatus_server.tracing import current
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +20,8 @@ _HASTE = 1.0
 class Outlet:
     """Writes messages, and gives up on a peer that takes nothing for ``patience`` seconds.
 
-    It is for the task that makes it.
+    It is for the task that makes it. With the first message the span of the stream ends, for
+    that of a stream is its opening.
     """
 
     def __init__(self, context: Context, patience: float) -> None:
@@ -29,6 +31,7 @@ class Outlet:
         self._loop = asyncio.get_running_loop()
         self._writer = asyncio.current_task()
         self._late = False
+        self._opening = current.get()
 
     async def send(self, message: Message | bytes) -> None:
         """Write one message.
@@ -39,6 +42,7 @@ class Outlet:
         self._alarm.set(self._loop.time() + self._patience)
         try:
             await self._context.write(message)
+            self._opening.end()
         except asyncio.CancelledError:
             if self._late and self._writer and not self._writer.uncancel():
                 raise self._too_slow() from None

@@ -6,6 +6,7 @@ from idstatus_server.engine import Ledger
 from idstatus_server.limits import Limits
 from idstatus_server.observe import Observer
 from idstatus_server.store.base import Clock, Store
+from idstatus_server.tracing import Tracer
 from idstatus_server.watch import Arrivals, Hub
 
 
@@ -33,3 +34,4 @@ class Rooms:
     limits: Limits
     patience: Patience
     observer: Observer
+    tracer: Tracer

@@ -24,6 +24,7 @@ from idstatus_server.rpc.guard import Context
 from idstatus_server.rpc.listing import MAX_ANSWER
 from idstatus_server.rpc.outlet import Outlet
 from idstatus_server.rpc.parse import check_parsed
+from idstatus_server.tracing import Tracer
 from idstatus_server.watch import Hub
 from idstatus_server.watch.places import of_id
 
@@ -40,6 +41,7 @@ class Desk(NamedTuple):
     extend: Callable[[pb.ExtendLeasesRequest, Context], Awaitable[pb.ExtendLeasesResponse]]
     finish: Callable[[pb.FinishTasksRequest, Context], Awaitable[pb.FinishTasksResponse]]
     pace: Callable[[], Awaitable[None]]
+    tracer: Tracer
 
 
 class RunSession:
@@ -144,7 +146,7 @@ class RunSession:
             else:
                 await self._desk.pace()
                 await self._slots.acquire()
-                handling = asyncio.create_task(self._handle(request))
+                handling = asyncio.create_task(self._traced(request))
                 self._handling.add(handling)
                 handling.add_done_callback(self._handled)
 
@@ -162,6 +164,10 @@ class RunSession:
         fields.check()
         self._push(pb.RunResponse(tag=request.tag, subscription=wanted))
         self._changed.set()
+
+    async def _traced(self, request: pb.RunRequest) -> None:
+        with self._desk.tracer.message("extend" if request.HasField("extend") else "finish"):
+            await self._handle(request)
 
     async def _handle(self, request: pb.RunRequest) -> None:
         if request.HasField("extend"):
@@ -210,7 +216,8 @@ class RunSession:
             return
         mark = self._desk.claiming.arrivals.mark()
         wanted = self._wanted_now(room)
-        claimed = await self._desk.claiming.claim_now(wanted)
+        with self._desk.tracer.message("claim"):
+            claimed = await self._desk.claiming.claim_now(wanted)
         self._woken = False
         if claimed.tasks:
             response = pb.RunResponse()

@@ -25,8 +25,10 @@ class RunnerService:
         self._hub = rooms.hub
         self._limits = rooms.limits
         self._patience = rooms.patience
-        self._guard = guard
         self._claiming = Claiming(rooms, guard)
+        self._desk = Desk(
+            self._claiming, self.extend_leases, self.finish_tasks, guard.pace, rooms.tracer
+        )
 
     async def claim_tasks(
         self, request: pb.ClaimTasksRequest, context: Context
@@ -91,7 +93,7 @@ class RunnerService:
     async def run(self, requests: AsyncIterator[pb.RunRequest | None], context: Context) -> None:
         """Serve one runner over one stream."""
         session = RunSession(
-            Desk(self._claiming, self.extend_leases, self.finish_tasks, self._guard.pace),
+            self._desk,
             self._hub,
             self._limits,
             context,

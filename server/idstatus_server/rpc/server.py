@@ -56,7 +56,7 @@ class RpcServer:
         limits = rooms.limits
         guard = partial(Guard, in_flight=limits.in_flight, observer=rooms.observer)
         self._guard = guard(streams=limits.watches)
-        self._way = Way(sign_in, self._guard)
+        self._way = Way(sign_in, self._guard, rooms.tracer)
         ours = (_TASKS, _RUNNERS, _QUEUES, _OPERATIONS)
         self.health = HealthService(tuple(service.full_name for service in ours))
         options = grpc_options(limits, rooms.patience.unbegun, max_message_bytes, shared=shared)

@@ -100,6 +100,7 @@ class Claim:
             lease_token=new_lease_token(),
             lease_duration=self.lease,
             lease_expire_time=draft.now + self.lease,
+            claimed_in=draft.traceparent,
         )
 
 
