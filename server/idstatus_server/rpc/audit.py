@@ -4,28 +4,41 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from google.protobuf.json_format import Error as JsonError
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.text_format import MessageToString
+from grpc import StatusCode
 
 from idstatus_server.access import caller
 from idstatus_server.rpc.account import ending
 from idstatus_server.rpc.guard import Context
 
 _log = logging.getLogger("idstatus_server.audit")
+# With these nothing was changed, nor tried that was forbidden.
+_NOTHING = {
+    StatusCode.INVALID_ARGUMENT.name,
+    StatusCode.NOT_FOUND.name,
+    StatusCode.FAILED_PRECONDITION.name,
+    StatusCode.ALREADY_EXISTS.name,
+    StatusCode.RESOURCE_EXHAUSTED.name,
+    StatusCode.UNAUTHENTICATED.name,
+}
 
 
 def audited(
     call: Callable[[Any, Context], Awaitable[Any]], method: str
 ) -> Callable[[Any, Context], Awaitable[Any]]:
-    """Return a method's handler, each of whose calls is recorded once it has ended.
+    """Return a method's handler, whose calls are recorded once they have ended.
 
-    None of the methods that are audited carries a payload. What a client did not wait for may be
-    done all the same.
+    Recorded is what was done, what was forbidden, and what may be done all the same, as when the
+    client did not wait for it. None of the methods that are audited carries a payload.
     """
 
     async def recorded(request: Any, context: Context) -> Any:
         def record(code: str) -> None:
+            if code in _NOTHING:
+                return
             fields = {"peer": context.peer(), "code": code, "request": _told(request)}
             who = caller.get().name or "anyone"
             _log.info("%s by %s: %s", method, who, code, extra={"fields": fields})
@@ -42,5 +55,5 @@ def _told(request: Message | None) -> dict[str, Any] | str:
         return {}
     try:
         return MessageToDict(request, preserving_proto_field_name=True)
-    except ValueError:  # a time or a duration out of range
+    except JsonError:  # a time or a duration out of range
         return MessageToString(request, as_one_line=True)
