@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
@@ -79,52 +79,28 @@ def read(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     def take(**names: str) -> dict[str, Any]:
         return {name: given[flag] for name, flag in names.items()}
 
-    return Config(
-        command=command,
-        copy=given.get("copy"),
-        listen=given["listen"],
-        limits=Limits(
-            **take(
-                payload_bytes="max_payload_bytes",
-                labels="max_labels",
-                batch="max_batch",
-                delay="max_delay",
-                timeout="max_timeout",
-                max_wait="max_wait",
-                in_flight="max_in_flight",
-                watches="max_watches",
-                pending_writes="max_pending_writes",
-            )
-        ),
-        retention=Retention(
-            **take(tasks="retention", log="log_retention", requests="request_retention")
-        ),
+    # All other fields are named as their flags are.
+    names = (field.name for field in fields(Config))
+    settings: dict[str, Any] = {name: given[name] for name in names if name in given}
+    settings["command"] = command
+    settings.setdefault("copy", None)
+    settings["limits"] = Limits(
         **take(
-            **{
-                name: name
-                for name in (
-                    "tls_cert",
-                    "tls_key",
-                    "tls_client_ca",
-                    "insecure",
-                    "store",
-                    "store_connections",
-                    "workers",
-                    "metrics_listen",
-                    "parent",
-                    "auth",
-                    "log_level",
-                    "log_format",
-                    "otlp_endpoint",
-                    "grace",
-                    "accept_timeout",
-                    "slow_watcher_timeout",
-                    "max_stream_age",
-                    "max_message_bytes",
-                )
-            }
-        ),
+            payload_bytes="max_payload_bytes",
+            labels="max_labels",
+            batch="max_batch",
+            delay="max_delay",
+            timeout="max_timeout",
+            max_wait="max_wait",
+            in_flight="max_in_flight",
+            watches="max_watches",
+            pending_writes="max_pending_writes",
+        )
     )
+    settings["retention"] = Retention(
+        **take(tasks="retention", log="log_retention", requests="request_retention")
+    )
+    return Config(**settings)
 
 
 def _check_tls(parser: argparse.ArgumentParser, given: Mapping[str, Any]) -> None:
