@@ -19,6 +19,8 @@ from msgspec import Meta, Struct
 from idstatus_server.errors import NotPermittedError, TaskNotFoundError
 
 PATTERN = re.compile(r"[a-z0-9._*-]{1,64}")
+# What is longer is no queue's name, and is not held against patterns: that could take long.
+_LONGEST = 64
 ALL = ("*",)
 
 
@@ -41,7 +43,9 @@ class Grant(NamedTuple):
 
 def matches(patterns: Sequence[str], queue: str) -> bool:
     """Tell whether a queue's name matches any of the patterns."""
-    return patterns == ALL or _compiled(tuple(patterns)).fullmatch(queue) is not None
+    if patterns == ALL:
+        return True
+    return len(queue) <= _LONGEST and _compiled(tuple(patterns)).fullmatch(queue) is not None
 
 
 @lru_cache(maxsize=1024)
@@ -107,7 +111,8 @@ class Caller:
             NotPermittedError: they may not.
         """
         if not self.may(queue):
-            raise NotPermittedError(f"you may not do this in queue {queue}", queue=queue)
+            said = queue[:_LONGEST]
+            raise NotPermittedError(f"you may not do this in queue {said}", queue=said)
 
     def touch(self, task_id: str, queue: str) -> None:
         """Refuse a task of a queue in which they may not make this call.

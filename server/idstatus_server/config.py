@@ -316,7 +316,12 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "When a call that the server has had no time to begin is dropped.",
     )
     add("slow-watcher-timeout", span, "30s", "When a watcher that takes nothing is ended.")
-    add("max-stream-age", span, "1h", "When a watch is ended, to be resumed elsewhere.")
+    add(
+        "max-stream-age",
+        span,
+        "1h",
+        "When a watch or a `Run` stream is ended, to go on elsewhere.",
+    )
     add("max-message-bytes", _count, str(16 << 20), "Largest request.")
     add("max-payload-bytes", _count, str(256 << 10), "Largest payload, and largest result.")
     add("max-labels", _count, "32", "Most labels of a task.")

@@ -1,11 +1,12 @@
 """The file that says who may do what: what is wrong with it is said, and a change of it counts."""
 
+import hashlib
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from access.people import entry, knock, static
+from access.people import entry, knock, static, trust
 from rpc.wire import Api, until
 
 from harness import SERVER, ServerProcess
@@ -15,6 +16,7 @@ from idstatus_server.auth.file import read_auth_file
 from idstatus_server.errors import StartError
 
 LIST = "idstatus.v1.TaskService/ListTasks"
+NOTHING = hashlib.sha256(b"").hexdigest()
 SECRET = "hunter2"  # noqa: S105  # what must not be shown
 
 FAULTS = {
@@ -26,6 +28,9 @@ FAULTS = {
     "[jwt]\nissuer = 'x'\naudience = 'y'": "missing required field `keys`",
     "[limits]\nwatches = -1": "Expected `int` >= 0 - at `$.limits.watches`",
     "[limits]\nspeed = 1": "unknown field `speed`",
+    f"[[tokens]]\nname = 'x'\nsha256 = '{NOTHING}'\ngrants = []": "the token 'x' is empty",
+    trust("http://keys.example/jwks"): "must be a path or an https:// URL",
+    trust("ftp://keys.example/jwks"): "must be a path or an https:// URL",
     "tokens = 7": "Expected `array`",
     f"[[tokens]\nname = '{SECRET}'": "line 1",
 }

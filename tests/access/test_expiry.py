@@ -7,7 +7,7 @@ import grpc
 import pytest
 from access.people import SKEW, Issuer, api_of
 from rpc.test_run_stream import Runner
-from rpc.wire import PATIENCE, Api, refused, rich
+from rpc.wire import PATIENCE, Api, lease, refused, rich
 
 import idstatus
 from harness import ServerProcess
@@ -83,6 +83,31 @@ async def test_a_wait_ends_with_its_token(
     task = await root.create(ours)
     short = api_of(channel, issuer.token("viewer", lasts=SOON))
     assert (await refused(short.wait(task.id))).kind == EXPIRED
+
+
+async def test_a_runner_that_talks_on_is_not_heard_beyond_its_token(
+    channel: grpc.aio.Channel, issuer: Issuer, root: Api, ours: str
+) -> None:
+    await root.create(ours)
+    short = api_of(channel, issuer.token(f"runner:{ours}", lasts=SOON))
+    runner = Runner(short.runners.Run())
+    await runner.subscribe(ours)
+    (claim,) = await runner.claims()
+
+    async def talk() -> None:
+        while True:
+            await runner.extend(lease(claim))
+
+    assert (await refused(talk())).kind == EXPIRED
+
+
+async def test_a_claim_that_waits_gets_nothing_beyond_its_token(
+    channel: grpc.aio.Channel, issuer: Issuer, root: Api, ours: str
+) -> None:
+    short = api_of(channel, issuer.token(f"runner:{ours}", lasts=SOON))
+    assert await short.claim(ours, wait=PATIENCE) == []
+    await root.create(ours)
+    assert (await refused(short.claim(ours))).kind == EXPIRED
 
 
 async def test_the_client_goes_on_by_itself_if_it_has_a_new_token_to_show(

@@ -8,9 +8,10 @@ import grpc
 import pytest
 from access.people import api_of, entry, knock, static
 from rpc.test_run_stream import Runner
-from rpc.wire import lease, outcome, refused, seconds, until
+from rpc.wire import Refusal, lease, outcome, refused, seconds, until
 
 from harness import ServerProcess
+from idstatus.v1 import task_pb2 as m
 from idstatus.v1 import task_service_pb2 as t
 
 LIMIT = ("RESOURCE_EXHAUSTED", "CALLER_LIMIT")
@@ -59,6 +60,24 @@ async def test_a_caller_has_so_many_watches_and_others_have_theirs(
     await until(let_in)
     for watch in open_now:
         watch.cancel()
+
+
+async def test_a_caller_has_so_many_calls_in_flight_and_one_that_waits_is_none(
+    channel: grpc.aio.Channel,
+) -> None:
+    greedy, modest = (api_of(channel, static(name)) for name in ("greedy", "modest"))
+    tasks = [await modest.create("waited-for") for _ in range(WATCHES)]
+    waits = [asyncio.create_task(greedy.wait(task.id)) for task in tasks]
+    batch = [t.CreateTaskRequest(queue="many", payload=b"x" * 20_000)] * 100
+    calls = [asyncio.create_task(greedy.batch(*batch)) for _ in range(3 * IN_FLIGHT)]
+    assert await modest.status(tasks[0].id)
+    answers = await asyncio.gather(*map(outcome, calls))
+    kinds = [answer.kind for answer in answers if isinstance(answer, Refusal)]
+    assert set(kinds) == {LIMIT}
+    assert len(answers) - len(kinds) >= IN_FLIGHT
+    for task in tasks:
+        await modest.cancel(task.id)
+    assert [task.status for task in await asyncio.gather(*waits)] == [m.STATUS_CANCELLED] * WATCHES
 
 
 async def test_a_caller_calls_so_often_and_others_as_they_like(

@@ -114,6 +114,44 @@ async def test_a_watch_shows_the_tasks_of_ones_queues_from_snapshot_to_deletion(
     watch.cancel()
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_token_of_ones_own_resumes_no_watch_on_a_task_of_others(
+    acting: Acting, root: Api, theirs: str, *, deleted: bool
+) -> None:
+    task = await root.create(theirs)
+    viewer = acting("viewer")
+    started = viewer.tasks.WatchTasks(t.WatchTasksRequest(skip_snapshot=True))
+    token = (await started.read()).resume_token
+    started.cancel()
+    await root.cancel(task.id)
+    retry = await root.retry(task.id)
+    if deleted:
+        await root.delete(task.id)
+    for follow in (False, True):
+        request = t.WatchTasksRequest(ids=[task.id], resume_token=token, follow_retries=follow)
+        refusal = await refused(viewer.tasks.WatchTasks(request).read())
+        assert refusal.kind == ("NOT_FOUND", "TASK_NOT_FOUND")
+    assert (await root.status(retry.id)).status == m.STATUS_QUEUED
+
+
+async def test_a_task_of_others_that_came_and_went_since_a_token_is_not_told_of(
+    acting: Acting, root: Api, theirs: str
+) -> None:
+    viewer = acting("viewer")
+    started = viewer.tasks.WatchTasks(t.WatchTasksRequest(skip_snapshot=True))
+    token = (await started.read()).resume_token
+    started.cancel()
+    task = await root.create(theirs, labels={"secret": "label"})
+    await root.cancel(task.id)
+    await root.retry(task.id)
+    await root.delete(task.id)
+    request = t.WatchTasksRequest(ids=[task.id], resume_token=token, follow_retries=True)
+    told: list[Any] = []
+    async for message in viewer.tasks.WatchTasks(request):
+        told += message.changes
+    assert told == []
+
+
 async def test_queues_of_others_are_not_listed(
     acting: Acting, root: Api, ours: str, theirs: str
 ) -> None:
@@ -176,6 +214,16 @@ async def test_a_batch_by_ids_tells_nothing_of_others_tasks_nor_does_its_repeat(
     assert first == again
     (error,) = first.errors
     assert error.error.message == f"there is no task {ended.id}"
+
+
+async def test_a_name_that_is_none_is_refused_at_once_and_not_repeated_at_length(
+    channel: grpc.aio.Channel, issuer: Issuer
+) -> None:
+    """Held against a pattern with two stars, it would take minutes."""
+    producer = api_of(channel, issuer.token("producer:*-eu-*"))
+    refusal = await refused(producer.create("-eu-" * 50_000 + "!"))
+    assert refusal.kind == NOT_PERMITTED
+    assert len(str(refusal)) < 500
 
 
 async def test_what_one_may_see_but_not_change_is_refused_as_such(

@@ -13,6 +13,7 @@ from watch.following import request_for
 from watch.sites import Reading, Site, resumed
 
 from harness import ServerProcess
+from idstatus.v1 import runner_service_pb2 as runner_pb
 from idstatus.v1 import task_pb2
 from idstatus.v1 import task_service_pb2 as pb
 
@@ -171,3 +172,24 @@ async def test_a_busy_stream_ages_too(start_server: Start) -> None:
         reading = await site.read(everything())
         writing.cancel()
         assert_says_when_to_come_again(reading, "STREAM_AGED")
+
+
+async def test_a_runners_stream_ages_too_and_what_it_holds_it_holds_on_the_next(
+    start_server: Start,
+) -> None:
+    server = start_server("--max-stream-age", "1s")
+    async with Site(server.address) as site:
+        await site.create(queue="q")
+        call = site.runners.Run()
+        subscription = runner_pb.Subscription(queues=["q"], capacity=1)
+        await call.write(runner_pb.RunRequest(subscription=subscription))
+        assert (await call.read()).HasField("subscription")
+        (claim,) = (await call.read()).claims.claims
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await call.read()
+        assert ended.value.code() is UNAVAILABLE
+        report = runner_pb.Report(id=claim.task.id, lease_token=claim.lease_token)
+        report.success.SetInParent()
+        request = runner_pb.FinishTasksRequest(reports=[report])
+        (result,) = (await site.runners.FinishTasks(request)).results
+        assert result.HasField("id_status")

@@ -57,15 +57,17 @@ class AsyncDriver:
         """Do one thing and return what came of it."""
         if self._closed:
             raise RuntimeError("the client is closed")
-        metadata = self.endpoint.call_metadata()
         try:
             match effect:
                 case UnaryCall(method, request, timeout):
                     limit = self.timeout if timeout is None else timeout
                     stubs = self._stubs(for_streams=False)
+                    metadata = self.endpoint.call_metadata()
                     return await method(stubs)(request, timeout=limit, metadata=metadata)
                 case OpenStream(method, request):
-                    return method(self._stubs(for_streams=True))(request, metadata=metadata)
+                    stubs = self._stubs(for_streams=True)
+                    metadata = self.endpoint.call_metadata()
+                    return method(stubs)(request, metadata=metadata)
                 case ReadStream(call):
                     return await call.read() or None  # grpc.aio.EOF is false, a message is true
                 case Sleep(seconds):

@@ -60,13 +60,14 @@ class BlockingDriver:
         """Do one thing and return what came of it."""
         if self._closed:
             raise RuntimeError("the client is closed")
-        metadata = self.endpoint.call_metadata()
         try:
             match effect:
                 case UnaryCall(method, request, timeout):
                     limit = self.timeout if timeout is None else timeout
+                    metadata = self.endpoint.call_metadata()
                     return method(self._stubs)(request, timeout=limit, metadata=metadata)
                 case OpenStream(method, request):
+                    metadata = self.endpoint.call_metadata()
                     return method(self._stream_stubs)(request, metadata=metadata)
                 case ReadStream(call):
                     return next(call, None)

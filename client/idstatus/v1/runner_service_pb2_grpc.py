@@ -102,8 +102,9 @@ class RunnerServiceServicer(object):
         runner holds is cancelled or expires. Leases outlive the stream: after a
         reconnect, extending a lease brings its notices to the new stream.
 
-        Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; of one report those
-        of FinishTasks.
+        Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; UNAVAILABLE
+        STREAM_AGED: come back, perhaps to another server; of one report those of
+        FinishTasks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,8 +60,9 @@ class RunnerServiceStub:
     runner holds is cancelled or expires. Leases outlive the stream: after a
     reconnect, extending a lease brings its notices to the new stream.
 
-    Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; of one report those
-    of FinishTasks.
+    Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; UNAVAILABLE
+    STREAM_AGED: come back, perhaps to another server; of one report those of
+    FinishTasks.
     """
 
 @_typing.type_check_only
@@ -96,8 +97,9 @@ class RunnerServiceAsyncStub(RunnerServiceStub):
     runner holds is cancelled or expires. Leases outlive the stream: after a
     reconnect, extending a lease brings its notices to the new stream.
 
-    Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; of one report those
-    of FinishTasks.
+    Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; UNAVAILABLE
+    STREAM_AGED: come back, perhaps to another server; of one report those of
+    FinishTasks.
     """
 
 class RunnerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -153,8 +155,9 @@ class RunnerServiceServicer(metaclass=_abc_1.ABCMeta):
         runner holds is cancelled or expires. Leases outlive the stream: after a
         reconnect, extending a lease brings its notices to the new stream.
 
-        Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; of one report those
-        of FinishTasks.
+        Errors: RESOURCE_EXHAUSTED TOO_MANY_WATCHES, WATCHER_TOO_SLOW; UNAVAILABLE
+        STREAM_AGED: come back, perhaps to another server; of one report those of
+        FinishTasks.
         """
 
 def add_RunnerServiceServicer_to_server(servicer: RunnerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -17,7 +17,7 @@ _LOOK_AGAIN = 1.0
 
 
 class _Reader(Protocol):
-    async def recognize(self, token: str) -> Principal: ...
+    async def recognize(self, token: str, *, wait: bool) -> Principal: ...
 
 
 class Authenticator:
@@ -35,6 +35,8 @@ class Authenticator:
         self._path = path
         self._looked = time.monotonic()
         self._stamp = _stamp(path)
+        self._trusted: TrustedIssuer | None = None
+        self._jwt: _Reader | None = None
         self._take(read_auth_file(path))
 
     @property
@@ -42,8 +44,12 @@ class Authenticator:
         """What each caller may have."""
         return self._limits
 
-    async def recognize(self, token: str | None, certified: Iterable[str]) -> Principal:
+    async def recognize(
+        self, token: str | None, certified: Iterable[str], *, wait: bool = True
+    ) -> Principal:
         """Return who shows this token, or whose certificate bears one of these names.
+
+        Without ``wait``, no keys are fetched for it.
 
         Raises:
             UnauthenticatedError: it is nobody who is known. With a token that is not valid,
@@ -61,7 +67,7 @@ class Authenticator:
         if known:
             return known
         if self._jwt:
-            return await self._jwt.recognize(token)
+            return await self._jwt.recognize(token, wait=wait)
         raise BadCredentialsError
 
     def _look(self) -> None:
@@ -81,6 +87,10 @@ class Authenticator:
             _log.error("%s; what it held before stays", error)  # one line says it
 
     def _take(self, read: AuthFile) -> None:
+        # First what may fail. An issuer that is still the same keeps its keys.
+        if read.jwt != self._trusted:
+            self._jwt = _reader(read.jwt) if read.jwt else None
+            self._trusted = read.jwt
         self._tokens = {
             token.sha256: Principal(f"token:{token.name}", parse_grants(token.grants))
             for token in read.tokens
@@ -89,7 +99,6 @@ class Authenticator:
             known.name: Principal(f"cert:{known.name}", parse_grants(known.grants))
             for known in read.certificates
         }
-        self._jwt = _reader(read.jwt) if read.jwt else None
         self._limits = read.limits
 
 

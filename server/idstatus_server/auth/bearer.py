@@ -6,17 +6,11 @@ from typing import Any
 import jwt
 
 from idstatus_server.access import Grant, Principal
-from idstatus_server.auth.file import TrustedIssuer, parse_grants
-from idstatus_server.auth.keys import Keys
+from idstatus_server.auth.file import TrustedIssuer, parse_grants, valid_name
+from idstatus_server.auth.keys import ALGORITHMS, Keys
 from idstatus_server.errors import BadCredentialsError, CredentialsExpiredError
 
 _log = logging.getLogger(__name__)
-# Signatures only, never "none" or a shared secret (RFC 8725, 3.1 and 3.2).
-_ALGORITHMS = (
-    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    *("ES256", "ES384", "ES512", "EdDSA"),
-)
-_LONGEST_NAME = 200
 
 
 class JwtReader:
@@ -26,35 +20,38 @@ class JwtReader:
         self._trusted = trusted
         self._keys = Keys(trusted.keys)
 
-    async def recognize(self, token: str) -> Principal:
-        """Return whose token it is.
+    async def recognize(self, token: str, *, wait: bool) -> Principal:
+        """Return whose token it is; ``wait`` tells whether keys may have to be fetched for it.
 
         Raises:
             BadCredentialsError, CredentialsExpiredError: it is not valid.
             KeysUnavailableError: that cannot be told now.
         """
-        trusted = self._trusted
         try:
-            key = await self._keys.key(jwt.get_unverified_header(token).get("kid"))
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=_ALGORITHMS,
-                audience=trusted.audience,
-                issuer=trusted.issuer,
-                leeway=trusted.skew,
-                options={"require": ["exp", "iss", "aud", trusted.subject]},
-            )
+            key = await self._keys.key(jwt.get_unverified_header(token).get("kid"), wait=wait)
+            claims = self._claims(token, key)
+            expires = float(claims["exp"]) + self._trusted.skew
+            name = valid_name(claims[self._trusted.subject])
         except jwt.ExpiredSignatureError as error:
             raise CredentialsExpiredError from error
-        except jwt.PyJWTError as error:
-            _log.info("a token is refused: %s", error)
+        # Not all that an issuer may write is looked at by the library.
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
+            _log.info("a token is refused: %r", error)
             raise BadCredentialsError from error
-        subject = claims[trusted.subject]
-        if not isinstance(subject, str) or not 1 <= len(subject) <= _LONGEST_NAME:
-            raise BadCredentialsError
-        grants = self._grants(claims.get(trusted.claim, ()))
-        return Principal(f"jwt:{subject}", grants, claims["exp"] + trusted.skew)
+        grants = self._grants(claims.get(self._trusted.claim, ()))
+        return Principal(f"jwt:{name}", grants, expires)
+
+    def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
+        trusted = self._trusted
+        return jwt.decode(
+            token,
+            key,
+            algorithms=ALGORITHMS,
+            audience=trusted.audience,
+            issuer=trusted.issuer,
+            leeway=trusted.skew,
+            options={"require": ["exp", "iss", "aud", trusted.subject]},
+        )
 
     def _grants(self, claim: Any) -> tuple[Grant, ...]:
         """Return what a claim grants; words that mean nothing here grant nothing."""
@@ -62,8 +59,8 @@ class JwtReader:
         found: list[Grant] = []
         for word in words if isinstance(words, list | tuple) else ():
             try:
-                known = self._trusted.grants.get(word, ()) if self._trusted.grants else (word,)
-                found += parse_grants(known)
+                meant = self._trusted.grants
+                found += parse_grants((word,) if meant is None else meant.get(word, ()))
             except (ValueError, TypeError, AttributeError):
                 _log.info("a token claims what is no grant")
         return tuple(found)

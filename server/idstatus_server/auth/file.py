@@ -1,5 +1,6 @@
 """The file that tells who may do what, in TOML; ``docs/security.md`` shows one."""
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -12,6 +13,10 @@ from idstatus_server.access import PATTERN, CallerLimits, Grant, Role
 from idstatus_server.errors import StartError
 
 _HASH = re.compile(r"[0-9a-f]{64}")
+_HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
+# Who gives the keys is the issuer: over a network they must not be exchanged on the way.
+_SAFE = re.compile(r"https://.*|http://(localhost|127\.[0-9.]+|\[::1\])[:/].*|(?!\w+://).*")
+_LONGEST_NAME = 200
 
 
 class KnownToken(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,7 +47,7 @@ class TrustedIssuer(Struct, frozen=True, forbid_unknown_fields=True):
     claim: str = "idstatus"
     subject: str = "sub"
     skew: int = 30
-    grants: dict[str, tuple[str, ...]] = {}
+    grants: dict[str, tuple[str, ...]] | None = None
 
 
 class AuthFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,13 +80,28 @@ def _check(read: AuthFile) -> None:
     for token in read.tokens:
         if not _HASH.fullmatch(token.sha256):
             raise ValueError(f"the sha256 of token {token.name!r} must be 64 hexadecimal digits")
+        if token.sha256 == _HASH_OF_NOTHING:
+            raise ValueError(f"the token {token.name!r} is empty")
     everyone: tuple[KnownToken | KnownCertificate, ...] = (*read.tokens, *read.certificates)
     for one in everyone:
-        if not one.name.isprintable() or not 1 <= len(one.name) <= 200:
-            raise ValueError("a name must have 1 to 200 printable characters")
+        valid_name(one.name)
         parse_grants(one.grants)
-    for words in read.jwt.grants.values() if read.jwt else ():
-        parse_grants(words)
+    if read.jwt:
+        if not _SAFE.fullmatch(read.jwt.keys):
+            raise ValueError("the keys of jwt must be a path or an https:// URL")
+        for words in (read.jwt.grants or {}).values():
+            parse_grants(words)
+
+
+def valid_name(name: object) -> str:
+    """Return the name of a caller: request ids and the log carry it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(name, str) and name.isprintable() and 1 <= len(name) <= _LONGEST_NAME:
+        return name
+    raise ValueError(f"a name must have 1 to {_LONGEST_NAME} printable characters")
 
 
 def parse_grants(words: Iterable[str]) -> tuple[Grant, ...]:

@@ -97,7 +97,12 @@ class Draft:
         return self._recalled.get(task_id) or self.task(task_id)
 
     def queue(self, name: str) -> Queue | None:
-        """Return a queue's settings."""
+        """Return a queue's settings.
+
+        Raises:
+            NotPermittedError: it is not one in which the caller may do this.
+        """
+        self._caller.enter(name)
         return self._queues.get(name)
 
     def running(self, queue: str) -> int:

@@ -15,29 +15,23 @@ from idstatus_server.rpc.account import ending
 from idstatus_server.rpc.guard import Context
 
 _log = logging.getLogger("idstatus_server.audit")
-# With these nothing was changed, nor tried that was forbidden.
-_NOTHING = {
-    StatusCode.INVALID_ARGUMENT.name,
-    StatusCode.NOT_FOUND.name,
-    StatusCode.FAILED_PRECONDITION.name,
-    StatusCode.ALREADY_EXISTS.name,
-    StatusCode.RESOURCE_EXHAUSTED.name,
-    StatusCode.UNAUTHENTICATED.name,
-}
+_log.setLevel(logging.INFO)  # however little else is logged
+# Nothing was done, nor tried that anybody could have done.
+_NOTHING = StatusCode.INVALID_ARGUMENT.name
 
 
 def audited(
-    call: Callable[[Any, Context], Awaitable[Any]], method: str
+    call: Callable[[Any, Context], Awaitable[Any]], method: str, *, strangers: bool
 ) -> Callable[[Any, Context], Awaitable[Any]]:
-    """Return a method's handler, whose calls are recorded once they have ended.
+    """Return a method's handler, whose calls are recorded once they have ended, however.
 
-    Recorded is what was done, what was forbidden, and what may be done all the same, as when the
-    client did not wait for it. None of the methods that are audited carries a payload.
+    For what was refused in the end may be done all the same, or in part. Those of ``strangers``
+    are recorded only where nobody has a name. No method that is audited carries a payload.
     """
 
     async def recorded(request: Any, context: Context) -> Any:
         def record(code: str) -> None:
-            if code in _NOTHING:
+            if code == _NOTHING or not (strangers or caller.get().name):
                 return
             fields = {"peer": context.peer(), "code": code, "request": _told(request)}
             who = caller.get().name or "anyone"

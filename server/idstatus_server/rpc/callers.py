@@ -12,14 +12,14 @@ _BURST = 1.0
 
 
 class Callers:
-    """Counts by caller what a guard counts in all. Who has no name has no limit."""
+    """Counts by caller, for all services together. Who has no name has no limit."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, bool]] = Counter()
         self._rate = Rate(_BURST)
 
     def check(self, *, stream: bool) -> None:
-        """Refuse one more if the caller has as many as one caller may, or calls too often.
+        """Refuse one more if the caller has as many under way as one caller may.
 
         Raises:
             CallerLimitError: so it is.
@@ -29,6 +29,14 @@ class Callers:
         if limit and self._counts[who.name, stream] >= limit:
             what = "streams open" if stream else "calls in flight"
             raise CallerLimitError(f"{who.name} has {limit} {what} already", limit=limit)
+
+    def charge(self) -> None:
+        """Count a call, or refuse it if its caller calls too often.
+
+        Raises:
+            CallerLimitError: so it is.
+        """
+        who = caller.get()
         if who.limits.rate:
             if self._rate.early(who.name):
                 rate = f"{who.limits.rate:g}"

@@ -37,6 +37,8 @@ from idstatus_server.tracing import NO_TRACER, Tracer
 
 M = TypeVar("M")
 _log = logging.getLogger(__name__)
+# A request that may be held while its caller is looked up, in bytes.
+_SMALL = 4096
 
 
 class Way(NamedTuple):
@@ -94,8 +96,11 @@ class _Entrance:
                 # and with them the request and the call, until the garbage collector comes.
                 aborted.__traceback__ = aborted.__context__ = None
 
-        let_in = audited(guarded, self._method) if RULES[self._method].audited else guarded
-        spanned = traced(let_in, self._tracer, self._method)
+        if RULES[self._method].audited:
+            kept = audited(guarded, self._method, strangers=not self._sign_in.asks)
+        else:
+            kept = guarded
+        spanned = traced(kept, self._tracer, self._method)
         return observed(spanned, self._guard.observer, self._method)
 
     async def _admitted(
@@ -103,9 +108,9 @@ class _Entrance:
     ) -> Any:
         size = request.ByteSize() if isinstance(request, Message) else 0
         try:
-            await self._sign_in.admit(self._method, context)
+            await self._sign_in.admit(self._method, context, small=size <= _SMALL)
             self._guard.enter(stream=self._stream, size=size)
-        except DomainError as error:
+        except Exception as error:  # noqa: BLE001  # abort tells ours from others
             await abort(context, error, self._guard.observer)
         try:
             return await call(request, context)

@@ -22,18 +22,25 @@ _LARGE, _MOST_BYTES = 64 << 10, 256 << 20
 class Guard:
     """Counts the calls and streams in flight; ``in_flight`` and ``streams`` bound them.
 
-    The ``observer`` is told of each call.
+    The ``observer`` is told of each call, and the ``callers`` count them, too, each their own.
     """
 
-    def __init__(self, *, in_flight: int, streams: int, observer: Observer = UNOBSERVED) -> None:
+    def __init__(
+        self,
+        *,
+        in_flight: int,
+        streams: int,
+        observer: Observer = UNOBSERVED,
+        callers: Callers | None = None,
+    ) -> None:
         self.observer = observer
+        self.callers = callers or Callers()
         self._limits = {False: in_flight, True: streams}
         self._counts = {False: 0, True: 0}
         self._bytes = 0
         self._given_up = 0
         self._left = asyncio.Event()
         self._closed: DomainError | None = None
-        self._callers = Callers()
         self._unread = Unread()
 
     def enter(self, *, stream: bool, size: int = 0) -> None:
@@ -47,7 +54,7 @@ class Guard:
         """
         if self._closed:
             raise self._closed
-        self._callers.check(stream=stream)
+        self.callers.check(stream=stream)
         limit = self._limits[stream]
         if self._counts[stream] >= limit:
             if stream:
@@ -68,11 +75,7 @@ class Guard:
 
     def _add(self, *, stream: bool, by: int) -> None:
         self._counts[stream] += by
-        self._callers.add(stream=stream, by=by)
-
-    async def pace(self) -> None:
-        """Hold up a message of a stream if its caller sends more than one caller may."""
-        await self._callers.pace()
+        self.callers.add(stream=stream, by=by)
 
     def answer(self, data: bytes, context: Context) -> bytes:
         """Return an answer, which counts as unread until the call is over.

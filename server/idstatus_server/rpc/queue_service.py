@@ -8,7 +8,6 @@ from idstatus.v1 import queue_service_pb2 as pb
 from idstatus_server.access import caller
 from idstatus_server.engine.commands import UpdateQueue
 from idstatus_server.errors import QueueNotFoundError
-from idstatus_server.model import QueueState
 from idstatus_server.rpc import encode
 from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.guard import Context
@@ -36,24 +35,13 @@ class QueueService:
         size = fields.page_size(request.page_size)
         fields.check()
         after = self._tokens.after_name(request.page_token)
-        found = await self._visible(after, size + 1)
+        found = await self._store.queues(after, size + 1, caller.get().allowed)
         more = len(found) > size
         now = self._clock()
         return pb.ListQueuesResponse(
             queues=[encode.queue(state, now) for state in found[:size]],
             next_page_token=self._tokens.name_page(found[size - 1].queue.name) if more else "",
         )
-
-    async def _visible(self, after: str, limit: int) -> list[QueueState]:
-        """Return the next queues that the caller may ask about."""
-        visible: list[QueueState] = []
-        while len(visible) < limit:
-            some = await self._store.queues(after, limit)
-            visible += [state for state in some if caller.get().may(state.queue.name)]
-            if len(some) < limit:
-                break
-            after = some[-1].queue.name
-        return visible[:limit]
 
     async def get_queue(self, request: pb.GetQueueRequest, _: Context) -> pb.GetQueueResponse:
         """Return one queue."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from idstatus.v1 import runner_service_pb2 as pb
 from idstatus_server.engine.commands import Claim, LeaseState
-from idstatus_server.errors import InvalidFieldError, Violation
+from idstatus_server.errors import InvalidFieldError, StreamAgedError, Violation
 from idstatus_server.lifecycle import Execution, Status
 from idstatus_server.limits import Limits
 from idstatus_server.model import Change, Kind, Mark, Task
@@ -24,6 +24,7 @@ from idstatus_server.rpc.guard import Context
 from idstatus_server.rpc.listing import MAX_ANSWER
 from idstatus_server.rpc.outlet import Outlet
 from idstatus_server.rpc.parse import check_parsed
+from idstatus_server.rpc.rooms import Patience
 from idstatus_server.tracing import Tracer
 from idstatus_server.watch import Hub
 from idstatus_server.watch.places import of_id
@@ -48,7 +49,7 @@ class RunSession:
     """One runner's stream, and the tasks that the runner holds on it."""
 
     def __init__(
-        self, desk: Desk, hub: Hub, limits: Limits, context: Context, patience: float
+        self, desk: Desk, hub: Hub, limits: Limits, context: Context, patience: Patience
     ) -> None:
         self._desk = desk
         self._hub = hub
@@ -80,18 +81,24 @@ class RunSession:
         claimer = asyncio.create_task(self._claim())
         writer = asyncio.create_task(self._write())
         jobs = (reader, claimer, writer)
+        aged = asyncio.get_running_loop().call_later(
+            self._patience.max_age, self.end, StreamAgedError()
+        )
         try:
             await asyncio.wait({*jobs, self._ended}, return_when=asyncio.FIRST_COMPLETED)
             self._stop_claiming()
-            await asyncio.gather(claimer, *self._handling, return_exceptions=True)
+            reader.cancel()  # what it is told from now on it does not take any more
+            await asyncio.wait({reader, claimer})
+            await asyncio.gather(*self._handling, return_exceptions=True)
             self._to_write.set()
             await writer
             for job in (reader, claimer):
-                if job.done():
+                if not job.cancelled():
                     job.result()
             if self._ended.done():
                 self._ended.result()
         finally:
+            aged.cancel()
             for job in (*jobs, *self._handling):
                 job.cancel()
             await asyncio.gather(*jobs, *self._handling, return_exceptions=True)
@@ -132,6 +139,7 @@ class RunSession:
     async def _read(self, requests: AsyncIterator[pb.RunRequest | None]) -> None:
         async for parsed in requests:
             request = check_parsed(parsed)
+            await self._desk.pace()
             while len(self._outgoing) >= _AT_ONCE:  # a runner that does not read is not read
                 self._written.clear()
                 await self._written.wait()
@@ -144,7 +152,6 @@ class RunSession:
                 fault = Violation("request", "must be subscription, extend or finish")
                 raise InvalidFieldError([fault])
             else:
-                await self._desk.pace()
                 await self._slots.acquire()
                 handling = asyncio.create_task(self._traced(request))
                 self._handling.add(handling)
@@ -186,7 +193,11 @@ class RunSession:
     ) -> None:
         """Let go of the tasks reported, but not of those that run on: their reports were wrong."""
         pairs = list(zip(reports, finished.results, strict=True))
-        refused = [report.id for report, result in pairs if result.HasField("error")]
+        refused = [
+            report.id
+            for report, result in pairs
+            if result.HasField("error") and report.id in self._held
+        ]
         found = (await self._desk.claiming.store.tasks(refused)).values()
         run_on = {task.id for task in found if task.status is Status.RUNNING}
         self._release([report.id for report, _ in pairs if report.id not in run_on])
@@ -286,7 +297,7 @@ class RunSession:
 
     async def _write(self) -> None:
         with (
-            closing(Outlet(self._context, self._patience)) as outlet,
+            closing(Outlet(self._context, self._patience.slow_watcher)) as outlet,
             self._hub.attached(outlet),
         ):
             while self._outgoing or not self._stopping:

@@ -27,7 +27,7 @@ class RunnerService:
         self._patience = rooms.patience
         self._claiming = Claiming(rooms, guard)
         self._desk = Desk(
-            self._claiming, self.extend_leases, self.finish_tasks, guard.pace, rooms.tracer
+            self._claiming, self.extend_leases, self.finish_tasks, guard.callers.pace, rooms.tracer
         )
 
     async def claim_tasks(
@@ -97,7 +97,7 @@ class RunnerService:
             self._hub,
             self._limits,
             context,
-            self._patience.slow_watcher,
+            self._patience,
         )
         await session.serve(requests)
 

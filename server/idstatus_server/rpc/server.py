@@ -54,7 +54,9 @@ class RpcServer:
         self.trouble: UnavailableError | None = None
         self._shared = shared
         limits = rooms.limits
-        guard = partial(Guard, in_flight=limits.in_flight, observer=rooms.observer)
+        guard = partial(
+            Guard, in_flight=limits.in_flight, observer=rooms.observer, callers=sign_in.callers
+        )
         self._guard = guard(streams=limits.watches)
         self._way = Way(sign_in, self._guard, rooms.tracer)
         ours = (_TASKS, _RUNNERS, _QUEUES, _OPERATIONS)

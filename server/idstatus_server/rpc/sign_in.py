@@ -1,17 +1,17 @@
 """Lets callers in: who they are and what they may do, before anything else is looked at."""
 
 import asyncio
-from collections.abc import Iterator
 
 from idstatus_server.access import ALL, caller, caller_of
 from idstatus_server.auth import Authenticator
 from idstatus_server.errors import BadCredentialsError, NotPermittedError, UnauthenticatedError
+from idstatus_server.rpc.callers import Callers
 from idstatus_server.rpc.guard import Context
 from idstatus_server.rpc.rate import Rate
 from idstatus_server.rpc.roles import RULES
 
 _SCHEME = "bearer "
-# What of a certificate counts as its holder's name.
+# What of a certificate counts as its holder's name: the common name only if there is no other.
 _NAMES = ("x509_subject_alternative_name", "x509_common_name")
 # An address whose sign-ins fail gets its answers late: ten a second once fifty have failed, but
 # none later than after five seconds, and only so many are kept waiting.
@@ -22,25 +22,37 @@ class SignIn:
     """Recognizes callers, and knows what they may call. Without an authenticator it asks nobody."""
 
     def __init__(self, authenticator: Authenticator | None) -> None:
+        self.callers = Callers()
         self._authenticator = authenticator
         self._failures = Rate(_SLACK)
         self._late = 0
 
-    async def admit(self, method: str, context: Context) -> None:
+    @property
+    def asks(self) -> bool:
+        """Whether anybody is asked who they are."""
+        return self._authenticator is not None
+
+    async def admit(self, method: str, context: Context, *, small: bool) -> None:
         """Let the ``caller`` of this task be who makes the call, if they may.
+
+        None but those with a ``small`` request are kept waiting meanwhile: it is held in memory.
 
         Raises:
             UnauthenticatedError: it is nobody who is known.
             NotPermittedError: they may not call this method, in whichever queue.
+            CallerLimitError: they call too often.
             KeysUnavailableError: that cannot be told now.
         """
         rule = RULES[method]
         if self._authenticator is None or rule.open:
             return
         try:
-            principal = await self._authenticator.recognize(_token(context), _names(context))
+            principal = await self._authenticator.recognize(
+                _token(context), _names(context), wait=small
+            )
         except UnauthenticatedError:
-            await self._hold_up(context.peer())
+            if small:
+                await self._hold_up(context.peer())
             raise
         found = caller_of(principal, rule.roles, self._authenticator.limits)
         caller.set(found)
@@ -48,9 +60,10 @@ class SignIn:
             raise NotPermittedError(
                 f"{principal.name} may not call {method}", principal=principal.name, method=method
             )
+        self.callers.charge()
 
     async def _hold_up(self, peer: str) -> None:
-        """Let who fails too often wait: for the guessing, and for clients that try in a loop."""
+        """Let who fails too often wait: against guesses, and clients that try in a loop."""
         address = peer.rpartition(":")[0]
         late = min(self._failures.early(address), _LATEST)
         self._failures.count(address, _FAILURES)
@@ -72,14 +85,14 @@ def _token(context: Context) -> str | None:
     if not shown:
         return None
     text = shown[0] if isinstance(shown[0], str) else ""
-    if len(shown) > 1 or not text.lower().startswith(_SCHEME):
+    scheme, token = text[: len(_SCHEME)].lower(), text[len(_SCHEME) :].strip()
+    if len(shown) > 1 or scheme != _SCHEME or not token:
         raise BadCredentialsError
-    return text[len(_SCHEME) :].strip()
+    return token
 
 
-def _names(context: Context) -> Iterator[str]:
-    """Yield the names on the certificate that the client has shown, and that TLS has checked."""
+def _names(context: Context) -> list[str]:
+    """Return the names on the certificate that the client has shown, and that TLS has checked."""
     shown = context.auth_context()
-    for kind in _NAMES:
-        for name in shown.get(kind, ()):
-            yield name.decode(errors="replace")
+    names = next((shown[kind] for kind in _NAMES if shown.get(kind)), ())
+    return [name.decode(errors="replace") for name in names]

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
+from idstatus_server.access import ALL
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Answer, Change, Filter, Mark, Queue, QueueState, Task
 
@@ -194,8 +195,8 @@ class Reader(Protocol):
         """
         ...
 
-    async def queues(self, after: str, limit: int) -> list[QueueState]:
-        """Return the next queues by name."""
+    async def queues(self, after: str, limit: int, scope: Sequence[str] = ALL) -> list[QueueState]:
+        """Return the next queues by name, of those that match any of the patterns in scope."""
         ...
 
     async def queue(self, name: str) -> QueueState | None:

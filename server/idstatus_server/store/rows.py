@@ -78,7 +78,9 @@ def read_body(stored: bytes) -> bytes:
     """Return a payload or a result, empty if there is none."""
     data = stored[:-_CRC]
     if stored and stored[-_CRC:] != crc32(data).to_bytes(_CRC):
-        raise StoreDamagedError(f"a payload or a result is not as it was written: {data[:60]!r}")
+        raise StoreDamagedError(
+            f"a payload or a result of {len(data)} bytes is not as it was written"
+        )
     return data
 
 

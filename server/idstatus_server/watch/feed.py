@@ -62,10 +62,14 @@ class FilterSelection:
 
 
 class IdsSelection:
-    """Named tasks and, if asked for, their retries, until all of them are terminal."""
+    """Named tasks and, if asked for, their retries, until all of them are terminal.
 
-    def __init__(self, ids: Sequence[str], *, retries: bool) -> None:
+    A filter may hide some of them.
+    """
+
+    def __init__(self, ids: Sequence[str], wanted: Filter, *, retries: bool) -> None:
         self.ids = set(ids)
+        self._wanted = wanted
         self._open = set(ids)
         self._retries = retries
         self.joined: Callable[[str], None] | None = None
@@ -77,7 +81,7 @@ class IdsSelection:
 
     def matches(self, change: Change) -> bool:
         """Tell whether it is one of them."""
-        if change.task.id not in self.ids:
+        if change.task.id not in self.ids or not self._wanted.matches(change.task):
             return False
         self.saw(change.task)
         if change.kind is Kind.DELETED:

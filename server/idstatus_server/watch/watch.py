@@ -14,6 +14,7 @@ A slow watcher so costs a bounded buffer, and nobody waits for it.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from idstatus_server.alarm import Alarm
@@ -89,7 +90,7 @@ class Watch:
         self._feeds = feeds
         self._options = options
         self._selection: FilterSelection | IdsSelection = (
-            IdsSelection(options.ids, retries=options.follow_retries)
+            IdsSelection(options.ids, options.wanted, retries=options.follow_retries)
             if options.ids
             else FilterSelection(options.wanted)
         )
@@ -228,29 +229,33 @@ class Watch:
         wanted = list(selection.ids)
         named: list[Task] = []
         while wanted:
-            known = await self._hub.store.tasks_at(revision, wanted)
-            found = {task_id: task for task_id, task in known.items() if matches(task)}
+            there = await self._hub.store.tasks_at(revision, wanted)
+            found = {task_id: task for task_id, task in there.items() if matches(task)}
             named += found.values()
             missing = [task_id for task_id in wanted if task_id not in found]
             retries = [selection.saw(task) for task in found.values()]
-            retries += await self._miss(selection, missing)
+            retries += await self._miss(selection, missing, hidden=there.keys() - found.keys())
             wanted = [task_id for task_id in retries if task_id]
         return sorted(named, key=lambda task: task.seq)
 
-    async def _miss(self, selection: IdsSelection, missing: Sequence[str]) -> Sequence[str | None]:
-        """Deal with tasks that were not there; return the retries of those deleted.
+    async def _miss(
+        self, selection: IdsSelection, missing: Sequence[str], hidden: AbstractSet[str]
+    ) -> Sequence[str | None]:
+        """Deal with tasks that were not there, or are hidden; return the retries of those deleted.
 
         Raises:
             TaskNotFoundError: one that was asked for never was, or is not there to begin with.
         """
         deleted = await self._hub.store.deleted(missing)
         later = await self._hub.store.tasks(missing)  # than the token's revision
-        created = {i for i, task in later.items() if self._options.wanted.matches(task)}
+        matches = self._options.wanted.matches
+        hidden = hidden | {task_id for task_id, task in later.items() if not matches(task)}
+        known = (deleted.keys() | later.keys()) - hidden if self._options.resume else set()
         for task_id in missing:
-            known = self._options.resume and (task_id in deleted or task_id in created)
-            if task_id in self._options.ids and not known:
+            if task_id in self._options.ids and task_id not in known:
                 raise TaskNotFoundError(task_id)
-        return [selection.gone(task_id, retry) for task_id, retry in deleted.items()]
+        gone = {**deleted, **dict.fromkeys(hidden, "")}
+        return [selection.gone(task_id, retry) for task_id, retry in gone.items()]
 
     # -- behind
 

@@ -75,15 +75,16 @@ SELECT q.doc, (
     ORDER BY queued_revision LIMIT 1) AS t
   ORDER BY t.queued_revision LIMIT 1)
 FROM idstatus.queues AS q WHERE {which}"""
-_NEXT, _NAMED = "name > $1 ORDER BY name LIMIT $2", "name = $1"
+_NEXT = "name > $1 AND name LIKE ANY($3::text[]) ORDER BY name LIMIT $2"
+_NAMED = "name = $1"
 # Two subqueries: each is one step in the index, where both at once would be a scan.
 _BOUNDS = "SELECT (SELECT min(seq) FROM idstatus.tasks), (SELECT max(seq) + 1 FROM idstatus.tasks)"
 _PAST_ALL = 1 << 62
 
 
-async def queues(db: Any, after: str, limit: int) -> list[QueueState]:
+async def queues(db: Any, after: str, limit: int, scope: Sequence[str]) -> list[QueueState]:
     """Return the next queues by name."""
-    rows = await db.fetch(_QUEUES.format(which=_NEXT), after, limit)
+    rows = await db.fetch(_QUEUES.format(which=_NEXT), after, limit, _like(scope))
     return [read_queue_state(row) for row in rows]
 
 
@@ -122,7 +123,12 @@ def _in_queues(wanted: Filter) -> tuple[str, list[str]]:
         return _IN_QUEUES, list(wanted.queues)
     if wanted.scope == ALL:
         return "", []
-    return _IN_SCOPE, [name.replace("_", r"\_").replace("*", "%") for name in wanted.scope]
+    return _IN_SCOPE, _like(wanted.scope)
+
+
+def _like(scope: Sequence[str]) -> list[str]:
+    """Return patterns as those of LIKE."""
+    return [name.replace("_", r"\_").replace("*", "%") for name in scope]
 
 
 async def ahead(db: Any, task: Task, limit: int) -> int:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self
 
+from idstatus_server.access import ALL
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Mark, QueueState, Task
 from idstatus_server.store.base import Bodies, Head, Page, Schema, Wake
@@ -222,10 +223,10 @@ class PostgresStore:
         with translated():
             return await listing.log(self._pool, after, limit)
 
-    async def queues(self, after: str, limit: int) -> list[QueueState]:
+    async def queues(self, after: str, limit: int, scope: Sequence[str] = ALL) -> list[QueueState]:
         """Return the next queues by name."""
         with translated():
-            return await listing.queues(self._pool, after, limit)
+            return await listing.queues(self._pool, after, limit, scope)
 
     async def queue(self, name: str) -> QueueState | None:
         """Return a queue, or None if no task was ever created in it."""

@@ -32,6 +32,7 @@ ORDER BY t.seq {order} LIMIT :limit"""
 _IN_QUEUES = "AND queue IN (SELECT value FROM json_each(:queues))"
 # The names of queues hold nothing else that GLOB knows.
 _IN_SCOPE = "AND EXISTS (SELECT 1 FROM json_each(:scope) WHERE queue GLOB value)"
+_NAME_IN_SCOPE = _IN_SCOPE.replace(":scope", "?").replace("queue", "name")
 _ALL = """
 SELECT doc FROM tasks WHERE seq > :low AND seq < :high ORDER BY seq {order} LIMIT :limit"""
 _CHAIN = """
@@ -67,18 +68,19 @@ SELECT q.doc, (
     ORDER BY queued_revision LIMIT 1)
   ORDER BY t.queued_revision LIMIT 1)
 FROM queues AS q WHERE {which}"""
-_NEXT, _NAMED = "name > ? ORDER BY name LIMIT ?", "name = ?"
+_NEXT, _NAMED = f"name > ? {_NAME_IN_SCOPE} ORDER BY name LIMIT ?", "name = ?"
 # Two subqueries: each is one step in the index, where both at once would be a scan.
 _BOUNDS = "SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) + 1 FROM tasks)"
 _MARK = """
 SELECT revision, compacted, (SELECT l.time FROM log AS l WHERE l.revision = ?) FROM head"""
 
 
-def queues(db: sqlite3.Connection, after: str, limit: int) -> list[QueueState]:
+def queues(
+    db: sqlite3.Connection, after: str, limit: int, scope: Sequence[str]
+) -> list[QueueState]:
     """Return the next queues by name."""
-    return [
-        read_queue_state(row) for row in db.execute(_QUEUES.format(which=_NEXT), (after, limit))
-    ]
+    found = db.execute(_QUEUES.format(which=_NEXT), (after, json.dumps(scope), limit))
+    return [read_queue_state(row) for row in found]
 
 
 def queue(db: sqlite3.Connection, name: str) -> QueueState | None:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from idstatus_server.access import ALL
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Mark, QueueState, Task
@@ -223,10 +224,10 @@ class SqliteStore:
             rows = self._reader.execute(_LOG, {"after": after.revision, "limit": limit})
             return [read_change(row) for row in rows]
 
-    async def queues(self, after: str, limit: int) -> list[QueueState]:
+    async def queues(self, after: str, limit: int, scope: Sequence[str] = ALL) -> list[QueueState]:
         """Return the next queues by name."""
         with self._translated():
-            return listing.queues(self._reader, after, limit)
+            return listing.queues(self._reader, after, limit, scope)
 
     async def queue(self, name: str) -> QueueState | None:
         """Return a queue, or None if no task was ever created in it."""
