@@ -5,6 +5,7 @@ is a role in the queues whose names match its patterns, in which ``*`` stands fo
 characters.
 """
 
+import math
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,11 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
-from idstatus_server.errors import NotPermittedError, TaskNotFoundError
+from idstatus_server.errors import (
+    CredentialsExpiredError,
+    NotPermittedError,
+    TaskNotFoundError,
+)
 
 PATTERN = re.compile(r"[a-z0-9._*-]{1,64}")
 # What is longer is no queue's name, and is not held against patterns: that could take long.
@@ -66,7 +71,7 @@ class Principal(NamedTuple):
 
     name: str
     grants: tuple[Grant, ...] = ()
-    expires: float | None = None
+    expires: float = math.inf
 
     def queues(self, roles: Iterable[Role]) -> tuple[str, ...]:
         """Return the patterns of the queues in which they hold one of the roles."""
@@ -89,12 +94,21 @@ class Caller:
     name: str = ""
     allowed: tuple[str, ...] = ALL
     visible: tuple[str, ...] = ALL
-    expires: float | None = None
+    expires: float = math.inf
     limits: CallerLimits = CallerLimits()
 
-    def left(self) -> float | None:
-        """Return for how many seconds their credentials are still valid; None is for ever."""
-        return None if self.expires is None else max(0.0, self.expires - time.time())
+    def left(self) -> float:
+        """Return for how many seconds their credentials are still valid."""
+        return max(0.0, self.expires - time.time())
+
+    def stay(self) -> None:
+        """Refuse to go on if their credentials have run out.
+
+        Raises:
+            CredentialsExpiredError: so they have.
+        """
+        if not self.left():
+            raise CredentialsExpiredError
 
     def sees(self, queue: str) -> bool:
         """Tell whether they may know what is in a queue."""

@@ -16,7 +16,7 @@ from rpc.wire import Api, Refusal, rich
 from idstatus_server.access import Role
 
 # What grpc.aio tells instead of a call's status if it is refused just as the client writes.
-_CORE = "Internal error from Core"
+CORE = "Internal error from Core"
 ISSUER, AUDIENCE = "https://issuer.example/", "idstatus"
 SKEW = 2
 
@@ -90,7 +90,7 @@ async def knock(channel: grpc.aio.Channel, method: str, token: str = "") -> Refu
         async for _ in call:
             break
     except grpc.aio.AioRpcError as error:
-        if error.details() == _CORE:
+        if error.details() == CORE:
             return await knock(channel, method, token)
         return rich(error)
     finally:

@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
-from access.people import SKEW, Issuer, api_of
+from access.people import CORE, SKEW, Issuer, api_of
 from rpc.test_run_stream import Runner
 from rpc.wire import PATIENCE, Api, lease, refused, rich
 
@@ -98,16 +98,16 @@ async def test_a_runner_that_talks_on_is_not_heard_beyond_its_token(
         while True:
             await runner.extend(lease(claim))
 
-    assert (await refused(talk())).kind == EXPIRED
+    # Who writes as the stream ends may be told of that, and not how it ended.
+    ended = await refused(talk())
+    assert ended.message == CORE or ended.kind == EXPIRED
 
 
-async def test_a_claim_that_waits_gets_nothing_beyond_its_token(
-    channel: grpc.aio.Channel, issuer: Issuer, root: Api, ours: str
+async def test_a_claim_that_waits_ends_with_its_token(
+    channel: grpc.aio.Channel, issuer: Issuer, ours: str
 ) -> None:
     short = api_of(channel, issuer.token(f"runner:{ours}", lasts=SOON))
-    assert await short.claim(ours, wait=PATIENCE) == []
-    await root.create(ours)
-    assert (await refused(short.claim(ours))).kind == EXPIRED
+    assert (await refused(short.claim(ours, wait=PATIENCE))).kind == EXPIRED
 
 
 async def test_the_client_goes_on_by_itself_if_it_has_a_new_token_to_show(

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterable, Callable
+from typing import Any
 
 import grpc
 import pytest
@@ -180,7 +181,7 @@ async def test_a_runners_stream_ages_too_and_what_it_holds_it_holds_on_the_next(
     server = start_server("--max-stream-age", "1s")
     async with Site(server.address) as site:
         await site.create(queue="q")
-        call = site.runners.Run()
+        call: Any = site.runners.Run()
         subscription = runner_pb.Subscription(queues=["q"], capacity=1)
         await call.write(runner_pb.RunRequest(subscription=subscription))
         assert (await call.read()).HasField("subscription")

@@ -35,8 +35,8 @@ class Keys:
         self._away = False
         # One of its own: a source that hangs holds up nobody else.
         self._thread = ThreadPoolExecutor(1, "keys")
-        self._read_again()
         self._reading: asyncio.Task[None] | None = None
+        self._read_again()
 
     async def key(self, key_id: str | None, *, wait: bool = True) -> jwt.PyJWK:
         """Return a key by its id; without an id, the only one there is.

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from idstatus.v1 import runner_service_pb2 as pb
+from idstatus_server.access import caller
 from idstatus_server.engine.commands import Claim, Claimed
 from idstatus_server.limits import DEFAULT_QUEUE
 from idstatus_server.model import Task
@@ -25,11 +26,17 @@ class Claiming:
         self._guard = guard
 
     async def claim(self, command: Claim, patience: float) -> Sequence[Task]:
-        """Claim what there is; if there is nothing, wait ``patience`` seconds for it."""
+        """Claim what there is; if there is nothing, wait ``patience`` seconds for it.
+
+        Raises:
+            CredentialsExpiredError: the caller's have run out meanwhile.
+        """
+        who = caller.get()
         ends = asyncio.get_running_loop().time() + patience
         woken = False
         while True:
             try:
+                who.stay()
                 mark = self.arrivals.mark()
                 claimed = await self.claim_now(command)
             except BaseException:
@@ -41,7 +48,8 @@ class Claiming:
                 return claimed.tasks
             # Looks again now and then: another process may have opened a queue.
             with self._guard.waiting():
-                woken = await self.arrivals.wait(command.queues, mark, min(left, _LOOK_AGAIN))
+                left = min(left, who.left(), _LOOK_AGAIN)
+                woken = await self.arrivals.wait(command.queues, mark, left)
 
     async def claim_now(self, command: Claim) -> Claimed:
         """Claim what there is."""

@@ -137,15 +137,10 @@ class Watching:
 
 
 def call_patience(context: Context, wait: int) -> float:
-    """Return for how many seconds a call may wait.
-
-    It still answers before its deadline, and while its caller's credentials are valid.
-    """
-    left, valid = context.time_remaining(), caller.get().left()
-    ends = [wait / SECOND]
-    ends += [] if left is None else [left * 0.9, left - 0.05]
-    ends += [] if valid is None else [valid]
-    return max(0.0, min(ends))
+    """Return for how many seconds a call may wait and still answer before its deadline."""
+    left = context.time_remaining()
+    seconds = wait / SECOND
+    return seconds if left is None else max(0.0, min(seconds, left * 0.9, left - 0.05))
 
 
 def _told(

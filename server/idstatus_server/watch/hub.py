@@ -5,6 +5,7 @@ back after a restart, need not each ask the store.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -164,12 +165,11 @@ class Hub:
     def attach(self, one: Attached) -> None:
         """Tell someone of the end: the hub's, or that of the caller's credentials."""
         self.check()
-        left = caller.get().left()
-        self._attached[one] = (
-            None
-            if left is None
-            else asyncio.get_running_loop().call_later(left, one.end, CredentialsExpiredError())
-        )
+        left, expiry = caller.get().left(), None
+        if left < math.inf:
+            loop = asyncio.get_running_loop()
+            expiry = loop.call_later(left, one.end, CredentialsExpiredError())
+        self._attached[one] = expiry
 
     def detach(self, one: Attached) -> None:
         """Undo ``attach``."""
