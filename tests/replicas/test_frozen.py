@@ -21,7 +21,7 @@ from idstatus.v1 import task_pb2
 
 FROZEN = 0
 OTHERS = (1, 2)
-PATIENCE = 30.0
+PATIENCE = 60.0
 SECOND = Duration(seconds=1)
 
 
