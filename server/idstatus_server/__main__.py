@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from importlib.metadata import version
+from typing import NoReturn
 
 from idstatus_server import config, logs, tools, workers
 from idstatus_server.auth import Authenticator
@@ -64,10 +65,18 @@ def main() -> None:
             _share_one_heap()
             asyncio.run(_serve_and_leave(settings, parent))
     except (StartError, StoreUnavailableError) as error:  # the store may go as we start
-        if parent:
-            parent.tell(str(error))
-            sys.exit(1)
-        sys.exit(f"idstatus-server: {error}")
+        _give_up(str(error), settings, parent)
+
+
+def _give_up(why: str, settings: config.Config, parent: Parent | None) -> NoReturn:
+    """Say in one line why the server cannot be, and end the process."""
+    if parent:
+        parent.tell(why)
+    elif settings.log_format == "json":
+        _log.critical("%s", why)
+    else:
+        sys.exit(f"idstatus-server: {why}")
+    sys.exit(1)
 
 
 def announce(settings: config.Config, bound: Sequence[str]) -> None:
@@ -131,10 +140,11 @@ async def serve(
     """
     sign_in = SignIn(Authenticator(settings.auth) if settings.auth else None)
     door = _door(settings)
-    async with (
-        open_tracer(settings.otlp_endpoint) as tracer,
-        open_store(settings.store, settings.store_connections) as store,
-    ):
+    async with AsyncExitStack() as tracing, AsyncExitStack() as storing:
+        tracer = await tracing.enter_async_context(open_tracer(settings.otlp_endpoint))
+        store = await storing.enter_async_context(
+            open_store(settings.store, settings.store_connections)
+        )
         monitor = _monitor(settings)
         observer = monitor.events if monitor else UNOBSERVED
         hub = Hub(store, (await store.head()).newest)
@@ -176,6 +186,7 @@ async def serve(
                     clock=system_clock,
                     tell=server.tell,
                     observer=observer,
+                    tracer=tracer,
                 )
             )
             told = listens(bound)
@@ -189,6 +200,8 @@ async def serve(
                 await timer.close()
             await ledger.close(_LAST_COMMIT)
             await tail.close()
+            # At the same time: each may take its while.
+            await asyncio.gather(tracing.aclose(), storing.aclose())
     return server
 
 

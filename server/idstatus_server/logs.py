@@ -16,8 +16,9 @@ _OF_CLIENTS = (
     "[UnicodeDecodeError] raised by servicer",
     "Invalid encoding on",
 )
-# Nobody reads more of one value, and who collects lines cuts off long ones. A batch is whole.
-_MOST_TEXT, _MOST_ITEMS = 8192, 1000
+# Nobody reads more of one text, and who collects lines cuts off long ones. Lists are whole, for
+# the audit log must not lose an id; --max-message-bytes bounds them.
+_MOST_TEXT = 8192
 
 
 class JsonFormatter(logging.Formatter):
@@ -28,6 +29,7 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
+            "pid": record.process,
             "logger": record.name,
             "message": record.getMessage(),
             **getattr(record, "about", {}),
@@ -43,7 +45,7 @@ class TextFormatter(logging.Formatter):
     """One line for people, or more if there is a trace; a record's ``fields`` come last."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        super().__init__("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -60,7 +62,7 @@ def _bounded(value: Any) -> Any:
         case dict():
             return {_bounded(key): _bounded(item) for key, item in value.items()}
         case list():
-            return [_bounded(item) for item in value[:_MOST_ITEMS]]
+            return [_bounded(item) for item in value]
     return value
 
 

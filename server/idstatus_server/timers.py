@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from idstatus_server.engine import Ledger
 from idstatus_server.engine.commands import Expire, MakeDue, PostponeExpiry, Purge
+from idstatus_server.engine.ledger import Command
 from idstatus_server.errors import DomainError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.limits import DAY, SECOND
 from idstatus_server.model import Change
 from idstatus_server.observe import UNOBSERVED, Observer
 from idstatus_server.store.base import Clock, Store, Wake
+from idstatus_server.tracing import NO_TRACER, Tracer
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Timers:
     """Does the server's duties until it is closed.
 
     ``tell`` is called with what keeps the store out of reach, and with None once it is back. The
-    ``observer`` is told when it could not do a duty.
+    ``observer`` is told when it could not do a duty, and the ``tracer`` of each that it does.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Timers:
         clock: Clock,
         tell: Callable[[StoreUnavailableError | None], None],
         observer: Observer = UNOBSERVED,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -66,6 +69,7 @@ class Timers:
         self._retention = retention
         self._tell = tell
         self._observer = observer
+        self._tracer = tracer
         self._next_wake: int | None = None
         self._earlier = asyncio.Event()
         self._last_beat = 0
@@ -107,6 +111,10 @@ class Timers:
                 _log.exception("a timer failed")
                 await asyncio.sleep(_AFTER_ERROR)
 
+    async def _commit(self, duty: str, command: Command[object]) -> None:
+        with self._tracer.duty(duty):
+            await self._ledger.submit(command)
+
     # -- downtime
 
     async def _beat(self) -> None:
@@ -131,7 +139,7 @@ class Timers:
             back = await self._store.now()
             after = Wake()
             while running := await self._store.running(after, _AT_ONCE):
-                await self._ledger.submit(PostponeExpiry([task.id for task in running], back))
+                await self._commit("postpone", PostponeExpiry([task.id for task in running], back))
                 after = Wake(running[-1].wake_time or 0, running[-1].seq)
         except DomainError:
             self._away = True
@@ -149,10 +157,11 @@ class Timers:
         now = await self._store.now()
         due = await self._store.awake(Status.DELAYED, now, _AT_ONCE)
         if due:
-            await self._ledger.submit(MakeDue([task.id for task in due]))
+            await self._commit("due", MakeDue([task.id for task in due]))
         expired = await self._store.awake(Status.RUNNING, now, _AT_ONCE)
         if expired:
-            await self._ledger.submit(Expire([task.id for task in expired], now + _STOOD_STILL))
+            ids = [task.id for task in expired]
+            await self._commit("expire", Expire(ids, now + _STOOD_STILL))
         if not due and not expired:
             await self._sleep()
 
@@ -177,7 +186,7 @@ class Timers:
             return
         now = await self._store.now()
         while ids := await self._store.outlived(now, keep.tasks, _AT_ONCE):
-            await self._ledger.submit(Purge(ids))
+            await self._commit("purge", Purge(ids))
         while await self._store.compact(now - keep.log, _COMPACT_AT_ONCE):
             await asyncio.sleep(0)
         while await self._store.forget(now - keep.requests, _COMPACT_AT_ONCE):

@@ -4,10 +4,14 @@ Terms are those of OpenTelemetry: a span is one thing under way, with a beginnin
 What keeps spans and sends them away is ``telemetry``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
+
+MOST_TASKS = 60
+"""As many changed tasks a span tells: each has two links at most, and a span 128 by default."""
 
 
 class Span:
@@ -37,8 +41,11 @@ class Span:
     def link(self, *traceparents: str) -> None:
         """Link it to what came before; empty ones are passed over."""
 
-    def note(self, **facts: str | int | Sequence[str]) -> None:
+    def note(self, **facts: str | int) -> None:
         """Take note of facts; empty ones are passed over."""
+
+    def changed(self, *task_ids: str) -> None:
+        """Take note of tasks that it has changed, beside those of before."""
 
     def answered(self, status: str) -> None:
         """Take note of a call's status code, by its name."""
@@ -61,6 +68,10 @@ class Tracer:
         """Begin one message of the current stream, which may go on for an hour, by its name."""
         return NO_SPAN
 
+    def duty(self, _name: str) -> Span:
+        """Begin what the server does by itself, by its name."""
+        return NO_SPAN
+
     def commit(self, _commands: Sequence[Span]) -> Span:
         """Begin a commit, given the spans of the commands that it carries."""
         return NO_SPAN
@@ -69,3 +80,13 @@ class Tracer:
 NO_SPAN = Span()
 NO_TRACER = Tracer()
 current = ContextVar("span", default=NO_SPAN)
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Let what is done inside be in no trace."""
+    before = current.set(NO_SPAN)
+    try:
+        yield
+    finally:
+        current.reset(before)

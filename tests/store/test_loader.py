@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from store.author import Author
 
+from idstatus_server.call import NO_CALL, Call, at_hand
 from idstatus_server.errors import StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Task
@@ -85,6 +86,14 @@ async def test_who_comes_while_a_query_is_under_way_sees_a_commit_made_meanwhile
     slow.gate.set()
     assert await first == {"a": queued}
     assert await second == {"a": running}
+
+
+async def test_a_query_is_not_of_the_call_that_happens_to_begin_it() -> None:
+    async def query(keys: Sequence[str]) -> dict[str, Call]:
+        return dict.fromkeys(keys, at_hand.get())
+
+    at_hand.set(Call("a/Call", task_id="a"))
+    assert await Loader(query).load(["key"]) == {"key": NO_CALL}
 
 
 async def test_readers_see_what_they_were_told_is_committed(

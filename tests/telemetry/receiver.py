@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     add_TraceServiceServicer_to_server,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 _PATIENCE = 15.0
@@ -33,6 +34,7 @@ class Seen:
     kind: str
     is_error: bool
     state: str
+    instance: str
 
     @property
     def trace(self) -> str:
@@ -71,7 +73,7 @@ class Receiver(TraceServiceServicer):
     def spans(self) -> list[Seen]:
         """All that was sent so far."""
         return [
-            _seen(span)
+            _seen(span, resource.resource)
             for request in list(self.requests)
             for resource in request.resource_spans
             for scope in resource.scope_spans
@@ -107,7 +109,8 @@ def wait_for(find: Callable[[], Sequence[Seen]]) -> Sequence[Seen]:
     return found
 
 
-def _seen(span: Span) -> Seen:
+def _seen(span: Span, resource: Resource) -> Seen:
+    of_process = {fact.key: _value(fact.value) for fact in resource.attributes}
     return Seen(
         name=span.name,
         context=_context(span.trace_id, span.span_id),
@@ -117,6 +120,7 @@ def _seen(span: Span) -> Seen:
         kind=Span.SpanKind.Name(span.kind),
         is_error=span.status.code == Status.STATUS_CODE_ERROR,
         state=span.trace_state,
+        instance=of_process["service.instance.id"],
     )
 
 

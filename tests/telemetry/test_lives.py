@@ -1,14 +1,22 @@
 """A task's creation, claim and end are linked, though hours and restarts lie between."""
 
 import asyncio
+from collections.abc import Awaitable
 from pathlib import Path
 
-from rpc.wire import Api, seconds
+import pytest
+from rpc.wire import Api, seconds, until
 from telemetry.receiver import RUNNERS, SERVICE, Receiver, context_of, wait_for
 
 from harness import ServerProcess
 from idstatus import AsyncClient, Runner, TaskContext
+from idstatus.testing import LocalServer, local_server
+from idstatus.v1 import runner_service_pb2 as r
 from idstatus.v1 import task_pb2 as m
+from idstatus_server.engine.commands import Claim
+from idstatus_server.engine.commands.claim import Claimed
+from idstatus_server.rpc import run
+from idstatus_server.rpc.claiming import Claiming
 
 
 async def test_across_a_restart_and_into_the_retry(tmp_path: Path, receiver: Receiver) -> None:
@@ -29,6 +37,7 @@ async def test_across_a_restart_and_into_the_retry(tmp_path: Path, receiver: Rec
     retry = receiver.one(f"{SERVICE}/RetryTask", task_id="long")
     assert context_of(claim.traceparent) == create.context
     assert claimed.links == {create.context}
+    assert claimed.instance != create.instance  # another process
     finish = receiver.one(f"{RUNNERS}/FinishTasks", task_ids=["long"])
     assert finish.links == retry.links == {create.context, claimed.context}
     assert context_of(second.traceparent) == retry.context
@@ -43,11 +52,45 @@ async def test_what_the_server_does_by_itself_is_linked_too(
     policy = m.RetryPolicy(max_retries=1, retry_delay=seconds(0.001))
     claim = await api.run_one(queue, lease=1, task_id="expires", retry_policy=policy)
     failed = await api.wait("expires")
-    expiry = receiver.one("ledger.commit", task_ids=["expires", failed.retried_by])
+    expiry = receiver.one("timer.expire", task_ids=["expires", failed.retried_by])
     assert expiry.parent == ""
     assert context_of(claim.traceparent) in expiry.links
     (retry,) = await api.claim(queue, wait=10)
     assert context_of(retry.traceparent) == expiry.context
+
+
+async def test_a_runner_that_looks_in_vain_leaves_no_trace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[Claim] = []
+    claim_now = Claiming.claim_now
+
+    def counted(self: Claiming, command: Claim) -> Awaitable[Claimed]:
+        looks.append(command)
+        return claim_now(self, command)
+
+    monkeypatch.setattr(Claiming, "claim_now", counted)
+    monkeypatch.setattr(run, "_WAIT", 0.01)
+
+    async def looked() -> bool:
+        return len(looks) > 5
+
+    with Receiver() as receiver:
+        flags = (*local_server._FLAGS, "--otlp-endpoint", receiver.url)
+        monkeypatch.setattr(local_server, "_FLAGS", flags)
+        async with LocalServer() as server, Api.at(server.address) as api:
+            stream = api.runners.Run()
+            wanted = r.Subscription(queues=["q"], capacity=1)
+            await stream.write(r.RunRequest(subscription=wanted))
+            await until(looked)
+            await api.create("q", task_id="found")
+            while not (await stream.read()).HasField("claims"):
+                pass
+            stream.cancel()
+    receiver.one(f"{SERVICE}/CreateTask", task_id="found")
+    claims = receiver.named(f"{RUNNERS}/Run claim")
+    assert len(claims) <= 2 < len(looks)  # the first look, and that for which the runner was woken
+    assert len(receiver.named("ledger.commit")) == len(claims) + 1
 
 
 async def test_a_runner_works_in_the_trace_and_each_message_is_a_trace_of_its_own(

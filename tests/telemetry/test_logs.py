@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from access.people import everyone, static
 from rpc.wire import Api, until
 from telemetry.receiver import SERVICE, Receiver
 
-from harness import ServerProcess
+from harness import SERVER, ServerProcess
 from idstatus.v1 import runner_service_pb2 as r
 from idstatus.v1 import task_service_pb2 as t
 from idstatus_server.logs import JsonFormatter, TextFormatter
@@ -49,6 +51,7 @@ async def test_a_line_names_its_call_and_neither_log_nor_trace_holds_a_secret(
     assert span.context == f"00-{line['trace_id']}-{line['span_id']}"
     assert line["peer"].startswith("ipv4:127.0.0.1:")
     told = {key: line[key] for key in ("method", "task_id", "request_id", "principal", "code")}
+    assert line["pid"] == server.pid
     assert told == {
         "method": f"{SERVICE}/CancelTask",
         "task_id": "kept",
@@ -76,9 +79,24 @@ def test_what_is_too_long_or_no_text_is_cut_to_what_a_line_may_hold() -> None:
     )
     said = json.loads(line)
     assert (said["message"], said["deep"]) == ("not ? text", {"?": 1})
-    assert (len(said["long"]), len(said["many"])) == (8193, 1000)
+    assert (len(said["long"]), len(said["many"])) == (8193, 5000)  # the audit loses no id
 
 
 def test_the_fields_of_a_line_for_people_come_last() -> None:
     line = TextFormatter().format(record("CancelTask by ann: OK", request={"id": "x"}))
-    assert line.endswith('INFO here: CancelTask by ann: OK {"request":{"id":"x"}}')
+    assert line.endswith(
+        f'{os.getpid()} INFO here: CancelTask by ann: OK {{"request":{{"id":"x"}}}}'
+    )
+
+
+def test_what_keeps_the_server_from_starting_is_a_line_in_json_too() -> None:
+    done = subprocess.run(
+        [*SERVER, "--store", "sqlite:////dev/null/no/store", "--log-format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    said = json.loads(done.stderr)
+    assert said["level"] == "critical"
+    assert said["message"].startswith("cannot make the folder of /dev/null/no/store")

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterable
+from contextvars import Context
 from pathlib import Path
 from typing import Protocol
 
@@ -56,7 +57,7 @@ class Authenticator:
                 the certificate does not count.
             KeysUnavailableError: whether the token is valid cannot be told now.
         """
-        self._look()
+        Context().run(self._look)  # what it logs is not of the call at hand
         if token is None:
             found = next((self._names[name] for name in certified if name in self._names), None)
             if found is None:

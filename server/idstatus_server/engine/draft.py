@@ -16,7 +16,6 @@ from idstatus_server.errors import (
 from idstatus_server.lifecycle import Event, IllegalEventError, Reason, State, Status
 from idstatus_server.model import Change, Kind, Queue, Task, Transition, replace
 from idstatus_server.store.base import Loaded, Remembered, Writes
-from idstatus_server.tracing import NO_SPAN, Span
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,7 +49,7 @@ class Draft:
         self._new_queues: dict[str, Queue] = {}
         self._undo: list[tuple[MutableMapping[Any, Any], Any, Any]] = []
         self._caller = ANYONE
-        self._span = NO_SPAN
+        self._traceparent = ""
 
     # -- what the commands see
 
@@ -122,7 +121,7 @@ class Draft:
     @property
     def traceparent(self) -> str:
         """Return the trace context of the call at hand, empty if it is not traced."""
-        return self._span.traceparent
+        return self._traceparent
 
     # -- what the commands do
 
@@ -248,12 +247,9 @@ class Draft:
     # -- what the ledger does
 
     @contextmanager
-    def attempt(self, caller: Caller, span: Span) -> Iterator[None]:
-        """Do what a caller has asked for inside; undo everything done if it raises.
-
-        Its ``span`` names the tasks that it changes, and has links to what made and claimed them.
-        """
-        self._caller, self._span = caller, span
+    def attempt(self, caller: Caller, traceparent: str = "") -> Iterator[None]:
+        """Do what a caller has asked for inside; undo everything done if it raises."""
+        self._caller, self._traceparent = caller, traceparent
         self._undo.clear()
         made = len(self._changes)
         try:
@@ -266,8 +262,11 @@ class Draft:
                     mapping[key] = old
             del self._changes[made:]
             raise
-        if span.traceparent:
-            self._trace(self._changes[made : made + _TRACED])
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """Return the changes made so far."""
+        return self._changes
 
     def writes(self) -> Writes | None:
         """Return what there is to write, or None if there is nothing."""
@@ -288,13 +287,6 @@ class Draft:
     def _next_revision(self) -> int:
         return self._head + len(self._changes) + 1
 
-    def _trace(self, changes: Sequence[Change]) -> None:
-        """Let the span of the call at hand tell what it has changed."""
-        befores = [change.before for change in changes if change.before]
-        self._span.note(task_ids=[change.task.id for change in changes])
-        self._span.link(*(task.created_in for task in befores))
-        self._span.link(*(task.claimed_in for task in befores))
-
     def _record(self, kind: Kind, before: Task | None, after: Task) -> None:
         revision = after.revision
         change = Change(revision=revision, unit=revision, kind=kind, task=after, before=before)
@@ -312,8 +304,6 @@ class Draft:
 
 
 _ABSENT: Any = object()
-# As many changes are told by a span: each has two links at most, and a span has 128 by default.
-_TRACED = 60
 
 
 def refusal(task_id: str, status: Status, wish: str) -> PreconditionError:

@@ -24,7 +24,7 @@ from idstatus_server.errors import DomainError, OverloadedError, StoreUnavailabl
 from idstatus_server.model import Change, Mark
 from idstatus_server.observe import UNOBSERVED, Observer
 from idstatus_server.store.base import Needs, Store, Transaction
-from idstatus_server.tracing import NO_TRACER, Span, Tracer, current
+from idstatus_server.tracing import MOST_TASKS, NO_TRACER, Span, Tracer, current
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -72,7 +72,7 @@ class Command(Protocol[R_co]):
 
 
 class _Pending:
-    __slots__ = ("answer", "caller", "command", "deadline", "outcome", "span", "waiting")
+    __slots__ = ("answer", "caller", "changes", "command", "deadline", "outcome", "span", "waiting")
 
     def __init__(self, command: Command[Any], answer: asyncio.Future[Any]) -> None:
         self.command = command
@@ -82,6 +82,7 @@ class _Pending:
         self.span = current.get()
         self.waiting = self.span.child("ledger.wait")
         self.outcome: Any = None
+        self.changes: Sequence[Change] = ()
 
 
 class Ledger:
@@ -232,6 +233,7 @@ class Ledger:
                     span.note(changes=len(changes), revision=changes[-1].revision)
                     self._publish(before, changes)
                 for pending in batch:
+                    _trace(pending)
                     _answer(pending)
 
     async def _commit(self, batch: list[_Pending], span: Span) -> tuple[Mark, Sequence[Change]]:
@@ -239,7 +241,7 @@ class Ledger:
             async with self._store.transaction() as transaction:
                 draft = await self._load(transaction, batch)
                 for pending in batch:
-                    _decide(pending, draft, span)
+                    _decide(pending, draft)
                 writes = draft.writes()
                 if writes is None:
                     return transaction.head, ()
@@ -285,17 +287,27 @@ def _union(needs: Sequence[Needs]) -> Needs:
     )
 
 
-def _decide(pending: _Pending, draft: Draft, commit: Span) -> None:
+def _decide(pending: _Pending, draft: Draft) -> None:
     """Let a command make its changes in the draft; one that fails is refused alone."""
-    span = pending.span if pending.span.traceparent else commit  # the server's own have none
+    made = len(draft.changes)
     try:
-        with draft.attempt(pending.caller, span):
+        with draft.attempt(pending.caller, pending.span.traceparent):
             pending.outcome = pending.command.decide(draft)
     except DomainError as error:
         pending.outcome = error
     except Exception as error:  # noqa: BLE001  # it refuses alone
         _log.exception("a command failed")
         pending.outcome = error
+    pending.changes = draft.changes[made:]
+
+
+def _trace(pending: _Pending) -> None:
+    """Let a command's span name the tasks that it has changed, with what made and claimed them."""
+    changes = pending.changes[:MOST_TASKS]
+    befores = [change.before for change in changes if change.before]
+    pending.span.changed(*(change.task.id for change in changes))
+    pending.span.link(*(task.created_in for task in befores))
+    pending.span.link(*(task.claimed_in for task in befores))
 
 
 def _answer(pending: _Pending) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from idstatus_server.errors import DomainError, StoreDamagedError, StoreUnavailableError
+from idstatus_server.harmless import harmless
 from idstatus_server.lifecycle import RULES, Execution, Reason, Status
 from idstatus_server.limits import SECOND
 from idstatus_server.model import Change, Kind
@@ -108,12 +109,14 @@ class Events(Observer):
 
     # -- what it is told
 
+    @harmless(None)
     def call_begun(self, method: str) -> None:
         """Count a call."""
         if method not in self._of_begun:
             self._of_begun[method] = self._begun.labels(method)
         self._of_begun[method].inc()
 
+    @harmless(None)
     def call_ended(self, method: str, status: str, seconds: float) -> None:
         """Count how a call ended, and its time."""
         key = method, status
@@ -121,17 +124,20 @@ class Events(Observer):
             self._of_ended[key] = self._ended.labels(*key)
         self._of_ended[key].observe(seconds)
 
+    @harmless(None)
     def refused(self, error: DomainError) -> None:
         """Count an error that a call was given."""
         self._refused.labels(error.reason).inc()
         if isinstance(error, StoreUnavailableError):
             self.store_failed("call", error)
 
+    @harmless(None)
     def store_failed(self, during: str, error: DomainError) -> None:
         """Count a failure of the store."""
         kind = "damaged" if isinstance(error, StoreDamagedError) else "unavailable"
         self._failures.labels(during, kind).inc()
 
+    @harmless(None)
     def committed(self, commands: int, changes: Sequence[Change], seconds: float) -> None:
         """Count a commit and what it changed."""
         self._commits.observe(seconds)

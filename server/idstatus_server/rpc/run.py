@@ -8,7 +8,7 @@ stream ends are finished first: what was claimed must reach the runner.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from typing import NamedTuple
 
 from idstatus.v1 import runner_service_pb2 as pb
@@ -25,7 +25,7 @@ from idstatus_server.rpc.listing import MAX_ANSWER
 from idstatus_server.rpc.outlet import Outlet
 from idstatus_server.rpc.parse import check_parsed
 from idstatus_server.rpc.rooms import Patience
-from idstatus_server.tracing import Tracer
+from idstatus_server.tracing import Tracer, untraced
 from idstatus_server.watch import Hub
 from idstatus_server.watch.places import of_id
 
@@ -69,6 +69,7 @@ class RunSession:
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopping = False
         self._woken = False
+        self._idle = False
 
     async def serve(self, requests: AsyncIterator[pb.RunRequest | None]) -> None:
         """Serve the stream until the runner is done with it, or it must end.
@@ -227,9 +228,9 @@ class RunSession:
             return
         mark = self._desk.claiming.arrivals.mark()
         wanted = self._wanted_now(room)
-        with self._desk.tracer.message("claim"):
+        with self._claim_span():
             claimed = await self._desk.claiming.claim_now(wanted)
-        self._woken = False
+        self._woken = self._idle = False
         if claimed.tasks:
             response = pb.RunResponse()
             await self._desk.claiming.encode(response.claims, claimed.tasks)
@@ -238,6 +239,10 @@ class RunSession:
                 await self._hold([claim.task.id for claim in response.claims.claims])
         if claimed.emptied:
             await self._wait_for_work(wanted.queues, mark)
+
+    def _claim_span(self) -> AbstractContextManager[object]:
+        """Begin a claim; to look again, though nothing has come, is in no trace."""
+        return untraced() if self._idle else self._desk.tracer.message("claim")
 
     def _pass_on(self) -> None:
         """Let another have the work for which this runner was woken and that it cannot take."""
@@ -262,6 +267,7 @@ class RunSession:
         try:
             await asyncio.wait({arrivals, changed}, return_when=asyncio.FIRST_COMPLETED)
             self._woken = arrivals.done() and arrivals.result()
+            self._idle = not (self._woken or changed.done())
         finally:
             arrivals.cancel()
             changed.cancel()

@@ -7,11 +7,13 @@ headers, certificates and time limits (opentelemetry.io, Environment Variable Sp
 import asyncio
 import logging
 import time
+import uuid
 from importlib.metadata import version
 from threading import Thread
 
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import (
+    SERVICE_INSTANCE_ID,
     SERVICE_NAME,
     SERVICE_VERSION,
     OTELResourceDetector,
@@ -57,6 +59,10 @@ class Export:
 
 def _resource() -> Resource:
     """Return what is told of this process."""
-    told = OTELResourceDetector().detect().attributes
-    name = told.get(SERVICE_NAME, "idstatus")
-    return Resource.create({SERVICE_NAME: name, SERVICE_VERSION: version("idstatus")})
+    ours = {
+        SERVICE_NAME: "idstatus",
+        SERVICE_VERSION: version("idstatus"),
+        # By it servers of one store differ, and workers of one server.
+        SERVICE_INSTANCE_ID: str(uuid.uuid4()),
+    }
+    return Resource.create({**ours, **OTELResourceDetector().detect().attributes})

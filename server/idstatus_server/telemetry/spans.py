@@ -24,7 +24,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from idstatus_server.access import caller
 from idstatus_server.call import at_hand
 from idstatus_server.errors import DomainError, UnavailableError
-from idstatus_server.tracing import Span, Tracer, current
+from idstatus_server.harmless import harmless
+from idstatus_server.tracing import MOST_TASKS, NO_SPAN, Span, Tracer, current
 
 _RUN = "idstatus.v1.RunnerService/Run"
 _HEADERS = ("traceparent", "tracestate")
@@ -41,6 +42,7 @@ class OtelSpan(Span):
     def __init__(self, tracer: OtelsTracer, span: OtelsSpan) -> None:
         self.otels = span
         self._tracer = tracer
+        self._changed: Sequence[str] = ()
 
     @cached_property
     def context(self) -> Context:
@@ -69,10 +71,12 @@ class OtelSpan(Span):
             self.failed(error)
         self.end()
 
+    @harmless(NO_SPAN)
     def child(self, name: str) -> Span:
         """Begin a part of it."""
         return OtelSpan(self._tracer, self._tracer.start_span(name, self.context))
 
+    @harmless(None)
     def link(self, *traceparents: str) -> None:
         """Link it to what came before."""
         if self.otels.is_recording():
@@ -80,12 +84,21 @@ class OtelSpan(Span):
                 before = get_current_span(_w3c.extract({"traceparent": traceparent}))
                 self.otels.add_link(before.get_span_context())
 
-    def note(self, **facts: str | int | Sequence[str]) -> None:
+    @harmless(None)
+    def note(self, **facts: str | int) -> None:
         """Take note of facts, under our own name."""
         if self.otels.is_recording():
             said = {f"idstatus.{name}": value for name, value in facts.items() if value}
             self.otels.set_attributes(said)
 
+    @harmless(None)
+    def changed(self, *task_ids: str) -> None:
+        """Take note of tasks that it has changed, beside those of before; not of too many."""
+        if task_ids and self.otels.is_recording():
+            self._changed = list(dict.fromkeys((*self._changed, *task_ids)))[:MOST_TASKS]
+            self.otels.set_attribute("idstatus.task_ids", self._changed)
+
+    @harmless(None)
     def answered(self, status: str) -> None:
         """Take note of a call's status code."""
         if self.otels.is_recording():
@@ -93,6 +106,7 @@ class OtelSpan(Span):
             if status in _OF_SERVER:
                 self._is_error(status)
 
+    @harmless(None)
     def failed(self, error: BaseException) -> None:
         """Take note that it failed, unless it was refused or its caller has gone."""
         refused = isinstance(error, DomainError) and not isinstance(error, UnavailableError)
@@ -103,6 +117,7 @@ class OtelSpan(Span):
         self.otels.set_attribute("error.type", kind)
         self.otels.set_status(StatusCode.ERROR)
 
+    @harmless(None)
     def end(self) -> None:
         """End it, unless it has ended already."""
         if self.otels.is_recording():
@@ -112,6 +127,7 @@ class OtelSpan(Span):
 class _CallSpan(OtelSpan):
     """The span of a call, which says what the log says: of which task, and by whom."""
 
+    @harmless(None)
     def end(self) -> None:
         """End it, unless it has ended already."""
         about = at_hand.get()
@@ -127,10 +143,12 @@ class OtelTracer(Tracer):
     def __init__(self, tracer: OtelsTracer) -> None:
         self._tracer = tracer
 
+    @harmless(NO_SPAN)
     def call(self, method: str, metadata: Iterable[tuple[str, object]]) -> Span:
         """Begin a call; its parent is what its caller says."""
         return self._server_span(method, method, _remote(metadata))
 
+    @harmless(NO_SPAN)
     def message(self, name: str) -> Span:
         """Begin a message of ``Run``: a trace of its own, linked to the opening of the stream.
 
@@ -148,16 +166,24 @@ class OtelTracer(Tracer):
         )
         return _CallSpan(self._tracer, span)
 
-    def commit(self, commands: Sequence[Span]) -> Span:
-        """Begin a commit: a part of the first call that is sampled, linked with all others.
+    @harmless(NO_SPAN)
+    def duty(self, name: str) -> Span:
+        """Begin what the server does by itself: a trace of its own."""
+        return OtelSpan(self._tracer, self._tracer.start_span(f"timer.{name}", Context()))
 
-        A commit that no call asked for is a trace of its own.
+    @harmless(NO_SPAN)
+    def commit(self, commands: Sequence[Span]) -> Span:
+        """Begin a commit: a part of the first command that is sampled, linked with all others.
+
+        A commit of commands that nobody traces is not traced either.
         """
-        calls = [span for span in dict.fromkeys(commands) if isinstance(span, OtelSpan)]
-        sampled = [call for call in calls if call.otels.get_span_context().trace_flags.sampled]
-        sampled = sampled or calls
-        parent = sampled[0].context if sampled else Context()
-        begun = self._tracer.start_span("ledger.commit", parent, links=_links(sampled[1:]))
+        traced = [span for span in dict.fromkeys(commands) if isinstance(span, OtelSpan)]
+        sampled = [one for one in traced if one.otels.get_span_context().trace_flags.sampled]
+        sampled = sampled or traced
+        if not sampled:
+            return NO_SPAN
+        parent, links = sampled[0].context, _links(sampled[1:])
+        begun = self._tracer.start_span("ledger.commit", parent, links=links)
         span = OtelSpan(self._tracer, begun)
         span.note(commands=len(commands))
         for other in sampled[1:]:

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -70,7 +71,8 @@ class Loader(Generic[K, V]):
         slow = time.monotonic() > last + _SLOW
         if self._waiting and slow and len(self._under_way) < _QUERIES:
             query = _Query[K, V]()
-            task = asyncio.create_task(self._run(query), name="load")
+            # It is not of the call that happens to begin it, and the log must not say so.
+            task = asyncio.create_task(self._run(query), name="load", context=Context())
             task.add_done_callback(self._end)
             self._under_way[task] = query
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 from typing import Any
 
 import asyncpg
@@ -18,7 +19,7 @@ class Pool:
 
     def __init__(self, url: str, most: int) -> None:
         # None is kept open for its own sake: the driver's upkeep would log each failure's trace.
-        make: Any = connect  # the stubs ask for each of the driver's arguments by name
+        make: Any = _connect  # the stubs ask for each of the driver's arguments by name
         self._pool = asyncpg.create_pool(url, connect=make, reset=_keep, min_size=0, max_size=most)
 
     async def open(self) -> None:
@@ -71,6 +72,11 @@ class Pool:
         """Return the first value of a query, None if it has no row."""
         rows = await self.fetch(sql, *parameters)
         return rows[0][0] if rows else None
+
+
+async def _connect(*arguments: Any, **options: Any) -> Any:
+    """Connect, in a context of its own: what is heard on it later is not of the call at hand."""
+    return await asyncio.create_task(connect(*arguments, **options), context=Context())
 
 
 async def _keep(_: object) -> None:
