@@ -18,8 +18,8 @@ DomainError
   ExhaustedError
     WatcherTooSlowError, TooManyWatchesError, OverloadedError, CallerLimitError
   UnavailableError
-    DrainingError, StoreUnavailableError (StoreDamagedError), StreamAgedError,
-    KeysUnavailableError
+    DrainingError, StoreUnavailableError (StoreDamagedError), LateAnswerError,
+    StreamAgedError, KeysUnavailableError
 StartError
 """
 
@@ -320,6 +320,22 @@ class StoreDamagedError(StoreUnavailableError):
             f"the store is damaged: {damage}; its operator must stop the server, run "
             "idstatus-server check and put a backup in its place",
             damage=damage,
+        )
+
+
+class LateAnswerError(UnavailableError):
+    """A call is not done by its deadline; whether it still will be is not known.
+
+    Whoever calls is told the same as of a store that is away. Whether it is, nobody knows: it may
+    be the server that has too much to do.
+    """
+
+    reason = StoreUnavailableError.reason
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the store did not answer in time: what was to be changed may yet be; repeat the "
+            "call with the same request_id"
         )
 
 

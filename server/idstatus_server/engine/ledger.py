@@ -227,14 +227,18 @@ class Ledger:
                 span.failed(error)
                 _refuse(batch, error)
             else:
-                if changes:
+                if changes is not None:
                     self._observer.committed(len(batch), changes, time.monotonic() - began)
+                if changes:
                     span.note(changes=len(changes), revision=changes[-1].revision)
                     self._publish(before, changes)
                 for pending in batch:
                     _answer(pending)
 
-    async def _commit(self, batch: list[_Pending], span: Span) -> tuple[Mark, Sequence[Change]]:
+    async def _commit(
+        self, batch: list[_Pending], span: Span
+    ) -> tuple[Mark, Sequence[Change] | None]:
+        """Return the mark before the commit and its changes, None if nothing was to be written."""
         with span.child("store.transaction"):
             async with self._store.transaction() as transaction:
                 draft = await self._load(transaction, batch)
@@ -242,7 +246,7 @@ class Ledger:
                     _decide(pending, draft, span)
                 writes = draft.writes()
                 if writes is None:
-                    return transaction.head, ()
+                    return transaction.head, None
                 await transaction.commit(writes)
                 return transaction.head, writes.changes
 
