@@ -30,8 +30,7 @@ from typing import ClassVar, NamedTuple
 class DomainError(Exception):
     """A request that was refused. It has changed nothing unless it says so.
 
-    ``reason`` is the ErrorInfo reason, ``metadata`` holds every value that the
-    message names, as text.
+    ``reason`` is ErrorInfo's, ``metadata`` holds every value that the message names, as text.
     """
 
     reason: ClassVar[str]
@@ -324,19 +323,9 @@ class StoreDamagedError(StoreUnavailableError):
 
 
 class LateAnswerError(UnavailableError):
-    """A call is not done by its deadline; whether it still will be is not known.
-
-    Whoever calls is told the same as of a store that is away. Whether it is, nobody knows: it may
-    be the server that has too much to do.
-    """
+    """No answer by the call's deadline. Callers are told that the store is away; it may be us."""
 
     reason = StoreUnavailableError.reason
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the store did not answer in time: what was to be changed may yet be; repeat the "
-            "call with the same request_id"
-        )
 
 
 class StreamAgedError(UnavailableError):

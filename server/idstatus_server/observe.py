@@ -36,7 +36,7 @@ class Observer:
         """Hear what became of leases that were to be extended, by the names of their states."""
 
     def store_failed(self, during: str, error: DomainError) -> None:
-        """Hear that the store failed a ``commit``, a ``timer``, a ``survey`` or who reads its ``log``.
+        """Hear that the store failed a ``commit``, a ``timer``, a ``survey`` or the ``log``'s tail.
 
         One error may be heard of several times, as by all whose commit has failed. That the store
         failed a call is heard by ``refused``.

@@ -46,5 +46,5 @@ def test_an_error_counts_where_it_was_met_first_and_once(
 def test_a_call_that_is_not_done_by_its_deadline_is_no_error_of_the_store(
     events: Events, registry: CollectorRegistry
 ) -> None:
-    events.refused(LateAnswerError())
+    events.refused(LateAnswerError("late"))
     assert counted(registry) == {}

@@ -190,7 +190,10 @@ async def _in_time(answer: Awaitable[M], left: float) -> M:
     except TimeoutError:
         if not limit.expired():
             raise
-        raise LateAnswerError from None
+        raise LateAnswerError(
+            "the store did not answer in time: what was to be changed may yet be; repeat the "
+            "call with the same request_id"
+        ) from None
 
 
 async def abort(context: Context, error: Exception, observer: Observer) -> NoReturn:
