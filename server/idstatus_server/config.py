@@ -152,10 +152,6 @@ def _addresses(text: str) -> tuple[str, ...]:
     return addresses
 
 
-def _file(text: str) -> Path | None:
-    return Path(text) if text else None
-
-
 def _truth(text: str) -> bool:
     if text not in ("1", "true", "0", "false"):
         raise argparse.ArgumentTypeError(f"{text!r} is not one of 1, true, 0, false")
@@ -252,9 +248,9 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     flags = _Flags(parser, environ)
     add = flags.add
     add("listen", _addresses, "127.0.0.1:50051", "HOST:PORT or unix:PATH; several with commas.")
-    add("tls-cert", _file, "", "The server's certificate, then those that signed it, in PEM.")
-    add("tls-key", _file, "", "The key of that certificate.")
-    add("tls-client-ca", _file, "", "Whose certificates clients must have; none: they need none.")
+    add("tls-cert", _path, "", "The server's certificate, then those that signed it, in PEM.")
+    add("tls-key", _path, "", "The key of that certificate.")
+    add("tls-client-ca", _path, "", "Whose certificates clients must have; none: they need none.")
     add(
         "insecure", _truth, "false", "Serve other machines without TLS, too.", nargs="?", const=True
     )

@@ -18,8 +18,8 @@ DomainError
   ExhaustedError
     WatcherTooSlowError, TooManyWatchesError, OverloadedError, CallerLimitError
   UnavailableError
-    DrainingError, StoreUnavailableError (StoreDamagedError), StreamAgedError,
-    KeysUnavailableError
+    DrainingError, StoreUnavailableError (StoreDamagedError), LateAnswerError,
+    StreamAgedError, KeysUnavailableError
 StartError
 """
 
@@ -30,8 +30,7 @@ from typing import ClassVar, NamedTuple
 class DomainError(Exception):
     """A request that was refused. It has changed nothing unless it says so.
 
-    ``reason`` is the ErrorInfo reason, ``metadata`` holds every value that the
-    message names, as text.
+    ``reason`` is ErrorInfo's, ``metadata`` holds every value that the message names, as text.
     """
 
     reason: ClassVar[str]
@@ -321,6 +320,12 @@ class StoreDamagedError(StoreUnavailableError):
             "idstatus-server check and put a backup in its place",
             damage=damage,
         )
+
+
+class LateAnswerError(UnavailableError):
+    """No answer by the call's deadline. Callers are told that the store is away; it may be us."""
+
+    reason = StoreUnavailableError.reason
 
 
 class StreamAgedError(UnavailableError):

@@ -1,6 +1,6 @@
 """The seam between those who work and those who count."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from idstatus_server.errors import DomainError
@@ -27,12 +27,19 @@ class Observer:
         """Hear why a call was refused."""
 
     def committed(self, commands: int, changes: Sequence[Change], seconds: float) -> None:
-        """Hear of a commit of this process that is on disk, and how long it took."""
+        """Hear of a commit of this process that is on disk, and how long it took.
+
+        It may be without changes, as one that only extends leases.
+        """
+
+    def leases_extended(self, states: Iterable[str]) -> None:
+        """Hear what became of leases that were to be extended, by the names of their states."""
 
     def store_failed(self, during: str, error: DomainError) -> None:
-        """Hear that the store failed a ``commit``, the ``timer``, or who reads its ``log``.
+        """Hear that the store failed a ``commit``, a ``timer``, a ``survey`` or the ``log``'s tail.
 
-        That it failed a call is heard by ``refused``.
+        One error may be heard of several times, as by all whose commit has failed. That the store
+        failed a call is heard by ``refused``.
         """
 
 

@@ -10,6 +10,8 @@ from deploy.files import (
     COMPOSE_TLS,
     DEPLOY,
     DOCKERFILE,
+    IN_KUBERNETES,
+    POD_MONITOR,
     PROJECT,
     PROMETHEUS,
     ROOT,
@@ -18,11 +20,13 @@ from deploy.files import (
     documents,
     image_environment,
     manifest,
+    manifests,
     pod,
 )
 
 from idstatus_server import config
 from idstatus_server.limits import SECOND
+from idstatus_server.store.postgres import opening
 
 IMAGE = image_environment()
 GRPC, METRICS = (
@@ -51,8 +55,6 @@ def test_the_ports_are_the_same_everywhere() -> None:
     assert f"127.0.0.1:{METRICS}/readyz" in DOCKER
     ports = {port["name"]: port["containerPort"] for port in server()["ports"]}
     assert ports == {"grpc": GRPC, "metrics": METRICS}
-    annotations = pod("base", "Deployment")["metadata"]["annotations"]
-    assert annotations["prometheus.io/port"] == str(METRICS)
     for name in ("idstatus", "idstatus-headless"):
         (port,) = manifest("base", "Service", name)["spec"]["ports"]
         assert (port["port"], port["targetPort"]) == (GRPC, "grpc")
@@ -74,13 +76,37 @@ def test_what_is_allowed_and_probed_are_ports_that_there_are() -> None:
     assert [port["port"] for rule in allowed for port in rule["ports"]] == ["grpc", "metrics"]
 
 
-def test_prometheus_finds_all_servers_of_compose_by_their_common_name() -> None:
+def test_prometheus_knows_every_server_of_compose_by_its_name() -> None:
     (job,) = documents(PROMETHEUS)[0]["scrape_configs"]
-    (found,) = job["dns_sd_configs"]
-    assert (found["names"], found["port"]) == ([job["job_name"]], METRICS)
+    (static,) = job["static_configs"]
     services = compose(COMPOSE)["services"]
-    for name in ("idstatus-1", "idstatus-2"):
-        assert services[name]["networks"]["default"]["aliases"] == found["names"]
+    servers = [name for name in services if services[name]["image"].startswith("idstatus:")]
+    assert static["targets"] == [f"{name}:{METRICS}" for name in servers]
+
+
+def test_a_prometheus_in_kubernetes_finds_the_servers_and_calls_their_job_as_the_rules_do() -> None:
+    labels = pod("base", "Deployment")["metadata"]["labels"]
+    (monitor,) = documents(POD_MONITOR)
+    assert labels[monitor["spec"]["jobLabel"]] == "idstatus"
+    assert monitor["spec"]["selector"]["matchLabels"] == labels
+    assert monitor["spec"]["podMetricsEndpoints"] == [{"port": "metrics"}]
+    (job,) = documents(IN_KUBERNETES)[0]["scrape_configs"]
+    assert job["job_name"] == "idstatus"
+    (found,) = job["kubernetes_sd_configs"]
+    assert found == {"role": "pod", "namespaces": {"names": [namespace()]}}
+    keep = job["relabel_configs"][0]
+    assert dict(zip(keep["source_labels"], keep["regex"].split(";"), strict=True)) == {
+        "__meta_kubernetes_pod_container_port_name": "metrics",
+        **{
+            re.sub(r"\W", "_", f"__meta_kubernetes_pod_label_{name}"): value
+            for name, value in labels.items()
+        },
+    }
+
+
+def namespace() -> str:
+    """Return the namespace of the example."""
+    return str(manifest("example", "Deployment")["metadata"]["namespace"])
 
 
 def test_services_and_budget_take_the_servers_and_not_the_job() -> None:
@@ -108,8 +134,24 @@ def test_nobody_is_killed_before_the_grace_is_over() -> None:
     assert f"TimeoutStopSec={GRACE + SPARE}\n" in UNIT.read_text()
 
 
-def test_the_autoscaler_goes_by_the_metric_that_the_adapter_brings() -> None:
-    (_, of_pods) = manifest("base", "HorizontalPodAutoscaler")["spec"]["metrics"]
+def test_a_start_may_take_as_long_as_the_schema_needs() -> None:
+    probe = server()["startupProbe"]
+    patience = probe["periodSeconds"] * probe["failureThreshold"]
+    assert patience > opening._PATIENCE
+    assert manifest("base", "Deployment")["spec"]["progressDeadlineSeconds"] > patience
+
+
+def test_neither_a_mesh_nor_a_nodes_cache_of_names_is_shut_out() -> None:
+    assert "NetworkPolicy" not in {one["kind"] for one in manifests("mesh")}
+    allowed = manifest("base", "NetworkPolicy")["spec"]["egress"]
+    assert not any("to" in rule for rule in allowed)
+    assert {port["port"] for rule in allowed for port in rule["ports"]} == {53, 443, 4317, 5432}
+
+
+def test_the_autoscaler_goes_by_cpu_and_where_there_is_an_adapter_by_its_metric_too() -> None:
+    (cpu,) = manifest("base", "HorizontalPodAutoscaler")["spec"]["metrics"]
+    (same, of_pods) = manifest("with-adapter", "HorizontalPodAutoscaler")["spec"]["metrics"]
+    assert (cpu, cpu["resource"]["name"]) == (same, "cpu")
     (rule,) = documents(ADAPTER)[0]["rules"]["custom"]
     assert rule["name"]["as"] == of_pods["pods"]["metric"]["name"]
 

@@ -61,7 +61,7 @@ def test_probes_and_prometheus_ask_for_what_the_server_has(observed: ServerProce
     (container,) = template["spec"]["containers"]
     for probe in ("startup", "readiness", "liveness"):
         answer(observed, container[f"{probe}Probe"]["httpGet"]["path"])
-    metrics = answer(observed, template["metadata"]["annotations"]["prometheus.io/path"])
+    metrics = answer(observed, "/metrics")  # where Prometheus looks if it is told nothing else
     (rule,) = documents(ADAPTER)[0]["rules"]["custom"]
     name, resource = re.findall(r'^(\w+){resource="(\w+)"', rule["seriesQuery"])[0]
     assert f'\n{name}{{resource="{resource}"}} ' in metrics

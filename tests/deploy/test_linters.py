@@ -10,6 +10,7 @@ from deploy.files import (
     COMPOSE,
     COMPOSE_TLS,
     DOCKERFILE,
+    IN_KUBERNETES,
     PROMETHEUS,
     SECRETS,
     UNIT,
@@ -35,6 +36,7 @@ def changed(path: Path, folder: Path, old: str, new: str) -> Path:
     """Return a copy of a file with another text in it."""
     text = path.read_text()
     assert old in text
+    folder.mkdir(exist_ok=True)
     copy = folder / path.name
     copy.write_text(text.replace(old, new))
     return copy
@@ -67,7 +69,7 @@ def test_the_manifests_keep_to_their_schemas(tmp_path: Path) -> None:
     ours.write_text(
         yaml.safe_dump_all(
             one
-            for folder in ("base", "migrate", "example", "mesh")
+            for folder in ("base", "migrate", "example", "mesh", "with-adapter")
             for one in manifests(folder)
             if one["kind"] != "Certificate"  # cert-manager's: Kubernetes has no schema of it
         )
@@ -79,7 +81,6 @@ def test_the_manifests_keep_to_their_schemas(tmp_path: Path) -> None:
 def test_a_field_and_a_kind_that_kubernetes_does_not_know_are_found(tmp_path: Path) -> None:
     ours = tmp_path / "manifests.yaml"
     ours.write_text(yaml.safe_dump_all(manifests("base")))
-    (tmp_path / "wrong").mkdir()
     wrong = changed(ours, tmp_path / "wrong", "maxSurge", "maxSurg")
     wrong = changed(wrong, tmp_path, "kind: Service\n", "kind: Servise\n")
     complaints = kubernetes_schema(VERSIONS[-1], wrong)
@@ -91,6 +92,18 @@ def test_prometheus_takes_its_configuration_and_the_rules_that_it_names(tmp_path
     assert promtool(PROMETHEUS) == ""
     wrong = changed(PROMETHEUS, tmp_path, "job_name", "job")
     assert "field job not found" in promtool(wrong)
+
+
+def test_prometheus_takes_the_job_for_kubernetes_but_for_what_debians_does_not_know(
+    tmp_path: Path,
+) -> None:
+    config = documents(IN_KUBERNETES)[0]
+    (job,) = config["scrape_configs"]
+    known = {key: value for key, value in job.items() if key != "kubernetes_sd_configs"}
+    ours = tmp_path / "prometheus.yml"
+    ours.write_text(yaml.safe_dump({"scrape_configs": [known]}))
+    assert promtool(ours) == ""
+    assert "action" in promtool(changed(ours, tmp_path / "wrong", "action: keep", "action: kept"))
 
 
 @pytest.mark.parametrize("tls", [False, True])

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from google.longrunning import operations_pb2
 from metrics.seen import Metrics
 from metrics.tools import ALERTS, DASHBOARD, promtool
+from pages import blocks
 
+from idstatus.v1 import queue_service_pb2, runner_service_pb2, task_service_pb2
+from idstatus_server.rpc.dispatch import may_wait
+
+RUNBOOK = Path(__file__).parents[2] / "docs/runbook.md"
 PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 ROW = re.compile(r"^\| `(\w+)`(?: °)? \| (\w+) \|([\w, ]*)\|", re.MULTILINE)
 # Those that Prometheus itself adds to what it scrapes, or makes.
@@ -55,12 +61,33 @@ def expressions() -> Iterator[str]:
         yield variable.get("definition", "")
     for group in yaml.safe_load(ALERTS.read_text())["groups"]:
         yield from (rule["expr"] for rule in group["rules"])
+    for block in blocks(RUNBOOK, "console"):
+        yield from re.findall(r"^promtool query instant \S+ '(.*)'$", block, re.MULTILINE)
 
 
 def names_in(expression: str) -> Iterator[tuple[str, set[str]]]:
     """Yield each metric of an expression, with the labels by which it is selected."""
     for name, selector in re.findall(r"\b((?:grpc|idstatus|process)_\w+)(\{[^}]*\})?", expression):
         yield name, set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selector))
+
+
+def test_the_latency_that_is_judged_is_that_of_the_calls_that_do_not_wait() -> None:
+    files = (task_service_pb2, runner_service_pb2, queue_service_pb2, operations_pb2)
+    waiting = {
+        method.name
+        for file in files
+        for service in file.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+        if may_wait(method) or method.server_streaming
+    }
+    left_out = [
+        set(re.findall(r"\w+", methods))
+        for expression in expressions()
+        if "histogram_quantile" in expression and "grpc_server_call_duration" in expression
+        for methods in re.findall(r'grpc_method!~"[^"]*/\((.*?)\)"', expression)
+    ]
+    # It may have a hundred thousand tasks to cancel.
+    assert left_out == [waiting | {"BatchCancelTasks"}] * 3
 
 
 def family_of(name: str) -> str:

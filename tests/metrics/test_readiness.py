@@ -1,4 +1,7 @@
-"""/readyz says what gRPC health says. That it follows an outage, test_prometheus.py sees."""
+"""/readyz says what gRPC health says. That it follows an outage, test_prometheus.py sees.
+
+What waits for the store meanwhile is in use.
+"""
 
 import asyncio
 import signal
@@ -7,6 +10,17 @@ from metrics.seen import WatchedServer
 from rpc.locked import locked
 from rpc.wire import Api
 from waiting import until
+
+
+async def test_who_waits_for_the_store_is_counted(watched: WatchedServer, queue: str) -> None:
+    async with Api.at(watched.address) as api:
+        with locked(watched):
+            writing = [asyncio.create_task(api.create(queue)) for _ in range(3)]
+            await api.settle()
+            metrics = watched.metrics()
+            assert metrics.value("idstatus_in_use", resource="calls") == 3
+            assert metrics.value("idstatus_in_use", resource="writes") == 2  # one is in a commit
+        await asyncio.gather(*writing)
 
 
 async def test_a_server_that_drains_is_not_ready_and_lives(

@@ -30,9 +30,9 @@ def test_a_rule_that_fires_too_late_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
 def test_a_rule_says_how_bad_it_is_and_what_to_do(rule: dict[str, dict[str, str]]) -> None:
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
-    assert rule["annotations"].keys() == {"summary", "description", "runbook"}
+    assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
     name = str(rule["alert"]).lower()
-    assert rule["annotations"]["runbook"] == f"docs/runbook.md#{name}"
+    assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{name}"
 
 
 def test_in_haste_minutes_are_short_and_the_rest_is_as_it_was() -> None:

@@ -228,15 +228,19 @@ class Ledger:
                 span.failed(error)
                 _refuse(batch, error)
             else:
-                if changes:
+                if changes is not None:
                     self._observer.committed(len(batch), changes, time.monotonic() - began)
+                if changes:
                     span.note(changes=len(changes), revision=changes[-1].revision)
                     self._publish(before, changes)
                 for pending in batch:
                     _trace(pending)
                     _answer(pending)
 
-    async def _commit(self, batch: list[_Pending], span: Span) -> tuple[Mark, Sequence[Change]]:
+    async def _commit(
+        self, batch: list[_Pending], span: Span
+    ) -> tuple[Mark, Sequence[Change] | None]:
+        """Return the mark before the commit and its changes, None if nothing was to be written."""
         with span.child("store.transaction"):
             async with self._store.transaction() as transaction:
                 draft = await self._load(transaction, batch)
@@ -244,7 +248,7 @@ class Ledger:
                     _decide(pending, draft)
                 writes = draft.writes()
                 if writes is None:
-                    return transaction.head, ()
+                    return transaction.head, None
                 await transaction.commit(writes)
                 return transaction.head, writes.changes
 

@@ -1,10 +1,12 @@
 """What happens, counted as it does: calls by the names of gRFC A66, commits, changes, failures."""
 
 from collections import Counter as Count
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from weakref import WeakSet
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+from idstatus_server.engine.commands import LeaseState
 from idstatus_server.errors import DomainError, StoreDamagedError, StoreUnavailableError
 from idstatus_server.harmless import harmless
 from idstatus_server.lifecycle import RULES, Execution, Reason, Status
@@ -34,6 +36,7 @@ _LATENCIES = (
 )
 _COMMITS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_LAGS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LATENESS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300)
 # From a tenth of a second to a month, the longest timeout by default.
 _SPANS = (0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3600, 10800, 43200, 86400, 604800, 2592000)
@@ -67,7 +70,9 @@ class Events(Observer):
             *("during", "kind"),
         )
         self._commits = histogram(
-            "idstatus_commit_duration_seconds", "How long a commit took.", _COMMITS
+            "idstatus_commit_duration_seconds",
+            "How long a commit took, with its wait for the store.",
+            _COMMITS,
         )
         self._commands = histogram(
             "idstatus_commit_commands", "Commands that shared a commit.", _SIZES
@@ -84,6 +89,16 @@ class Events(Observer):
             _LATENESS,
             "timer",
         )
+        self._leases = counter(
+            "idstatus_leases_total",
+            "Leases that runners asked to extend, by what became of them.",
+            "state",
+        )
+        self._lag = histogram(
+            "idstatus_event_loop_lag_seconds",
+            "How late the event loop came to what was to be done at a time.",
+            _LAGS,
+        )
         self._waits = histogram(
             "idstatus_task_wait_seconds", "How long claimed tasks were queued.", _SPANS
         )
@@ -91,6 +106,8 @@ class Events(Observer):
             "idstatus_task_run_seconds", "How long tasks that ended had run.", _SPANS
         )
         self._show_zeros()
+        # One error fails all who wait for the same commit, or watch as the store goes.
+        self._counted: WeakSet[DomainError] = WeakSet()
         # To look up a child of a metric costs as much as to count.
         self._of_begun: dict[str, Counter] = {}
         self._of_ended: dict[tuple[str, str], Histogram] = {}
@@ -99,13 +116,15 @@ class Events(Observer):
         """Let what has not happened yet be there with 0: else its first time is no increase."""
         for reason in _reasons(DomainError):
             self._refused.labels(reason)
-        for during in ("call", "commit", "log", "timer"):
+        for during in ("call", "commit", "log", "survey", "timer"):
             for kind in ("damaged", "unavailable"):
                 self._failures.labels(during, kind)
         for source, to, why in _moves():
             self._transitions.labels(_name(source), _name(to), _name(why))
         for timer in ("due", "expire"):
             self._lateness.labels(timer)
+        for state in LeaseState:
+            self._leases.labels(state.name.lower())
 
     # -- what it is told
 
@@ -133,7 +152,10 @@ class Events(Observer):
 
     @harmless(None)
     def store_failed(self, during: str, error: DomainError) -> None:
-        """Count a failure of the store."""
+        """Count a failure of the store, however many hear of it."""
+        if error in self._counted:
+            return
+        self._counted.add(error)
         kind = "damaged" if isinstance(error, StoreDamagedError) else "unavailable"
         self._failures.labels(during, kind).inc()
 
@@ -151,6 +173,15 @@ class Events(Observer):
                 self._time(change)
         for (source, to, reason), count in moved.items():
             self._transitions.labels(_name(source), _name(to), _name(reason)).inc(count)
+
+    def leases_extended(self, states: Iterable[str]) -> None:
+        """Count what became of leases."""
+        for state, count in Count(states).items():
+            self._leases.labels(state).inc(count)
+
+    def lagged(self, seconds: float) -> None:
+        """Measure how late the event loop was."""
+        self._lag.observe(seconds)
 
     def _time(self, change: Change) -> None:
         """Measure what a transition ends: a wait, a run, or the time that a timer was late."""

@@ -41,8 +41,8 @@ class HttpServer:
         self.connections = 0
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen.
+    async def start(self, host: str, port: int) -> str:
+        """Listen, and return where; a port 0 becomes the one that was given.
 
         Raises:
             StartError: the address is not to be had.
@@ -51,6 +51,8 @@ class HttpServer:
             self._server = await asyncio.start_server(self._serve, host, port, limit=_MOST_BYTES)
         except OSError as error:
             raise StartError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        given = self._server.sockets[0].getsockname()[1]
+        return f"[{host}]:{given}" if ":" in host else f"{host}:{given}"
 
     def close(self) -> None:
         """Take no more connections; those that are open end with the process or their time."""

@@ -1,4 +1,4 @@
-"""The pages: /metrics, /healthz and /readyz."""
+"""The pages: /metrics, /healthz and /readyz; and a pulse, for what nobody tells of."""
 
 import asyncio
 import logging
@@ -21,6 +21,8 @@ from idstatus_server.watch import Hub
 
 _log = logging.getLogger(__name__)
 
+# How often it is measured how late the event loop is, in seconds.
+_PULSE = 1.0
 _OPENMETRICS = "application/openmetrics-text"
 
 
@@ -61,6 +63,7 @@ class Monitor:
             registry=self._registry,
         ).set(log_retention)
         self._http: HttpServer | None = None
+        self._pulse: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int, server: Serving, store: Store, hub: Hub) -> None:
         """Show a server at an address.
@@ -68,17 +71,28 @@ class Monitor:
         Raises:
             StartError: the address is not to be had.
         """
-        pages = _Pages(self._registry, server, Surveyor(store, hub), hub)
+        pages = _Pages(self._registry, server, Surveyor(store, hub, self.events), hub)
         self._http = HttpServer(
             {"/metrics": pages.metrics, "/healthz": pages.lives, "/readyz": pages.serves}
         )
-        await self._http.start(host, port)
-        _log.info("metrics are at http://%s:%s/metrics", host, port)
+        address = await self._http.start(host, port)
+        _log.info("metrics are at http://%s/metrics", address)
+        self._pulse = asyncio.create_task(self._beat(), name="pulse")
 
     def close(self) -> None:
         """Show no more."""
         if self._http:
             self._http.close()
+        if self._pulse:
+            self._pulse.cancel()
+
+    async def _beat(self) -> None:
+        """Measure how late the event loop is, as all are who wait for their turn."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _PULSE
+            await asyncio.sleep(_PULSE)
+            self.events.lagged(max(0.0, loop.time() - due))
 
 
 class _Pages:

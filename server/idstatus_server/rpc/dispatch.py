@@ -19,8 +19,8 @@ from google.protobuf.message_factory import GetMessageClass
 from idstatus_server.call import at_hand
 from idstatus_server.errors import (
     DomainError,
+    LateAnswerError,
     StoreDamagedError,
-    StoreUnavailableError,
     WatcherTooSlowError,
 )
 from idstatus_server.observe import Observer
@@ -186,7 +186,7 @@ async def _in_time(answer: Awaitable[M], left: float) -> M:
     """Return the answer before the deadline in ``left`` seconds, even if the store does not.
 
     Raises:
-        StoreUnavailableError: it did not; whether it still will is not known.
+        LateAnswerError: there is none; whether there will be is not known.
     """
     limit = asyncio.timeout(left - min(0.05, left * 0.05))
     try:
@@ -195,7 +195,7 @@ async def _in_time(answer: Awaitable[M], left: float) -> M:
     except TimeoutError:
         if not limit.expired():
             raise
-        raise StoreUnavailableError(
+        raise LateAnswerError(
             "the store did not answer in time: what was to be changed may yet be; repeat the "
             "call with the same request_id"
         ) from None

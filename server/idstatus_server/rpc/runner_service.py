@@ -23,6 +23,7 @@ class RunnerService:
     def __init__(self, rooms: Rooms, guard: Guard) -> None:
         self._ledger = rooms.ledger
         self._hub = rooms.hub
+        self._observer = rooms.observer
         self._limits = rooms.limits
         self._patience = rooms.patience
         self._claiming = Claiming(rooms, guard)
@@ -62,6 +63,7 @@ class RunnerService:
         ]
         fields.check()
         results = await self._ledger.submit(Extend(leases))
+        self._observer.leases_extended(result.state.name.lower() for result in results)
         return pb.ExtendLeasesResponse(results=[_extended(result) for result in results])
 
     async def finish_tasks(
