@@ -15,11 +15,13 @@ from waiting import until
 async def test_who_waits_for_the_store_is_counted(watched: WatchedServer, queue: str) -> None:
     async with Api.at(watched.address) as api:
         with locked(watched):
-            writing = [asyncio.create_task(api.create(queue)) for _ in range(3)]
+            writing = [asyncio.create_task(api.create(queue))]  # it is in a commit
+            await api.settle()
+            writing += [asyncio.create_task(api.create(queue)) for _ in range(2)]
             await api.settle()
             metrics = watched.metrics()
             assert metrics.value("idstatus_in_use", resource="calls") == 3
-            assert metrics.value("idstatus_in_use", resource="writes") == 2  # one is in a commit
+            assert metrics.value("idstatus_in_use", resource="writes") == 2
         await asyncio.gather(*writing)
 
 
