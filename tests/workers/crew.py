@@ -40,11 +40,17 @@ class Crew:
     def log(self) -> str:
         return self.server.log.read_text()
 
-    async def whole_again(self, without: psutil.Process, size: int = 2) -> None:
-        """Return once so many workers listen and this one is gone."""
-        await asyncio.to_thread(
-            until, lambda: len(self.workers) == size and without not in self.workers
-        )
+    async def whole_again(self, without: psutil.Process, size: int = 2) -> list[psutil.Process]:
+        """Return the workers once so many listen and this one is gone."""
+        # To be asked again may miss one: the system's list of connections is no single state.
+        seen: list[psutil.Process] = []
+
+        def whole() -> bool:
+            seen[:] = self.workers
+            return len(seen) == size and without not in seen
+
+        await asyncio.to_thread(until, whole)
+        return seen
 
 
 async def gone(processes: list[psutil.Process]) -> None:

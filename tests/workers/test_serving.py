@@ -66,9 +66,9 @@ async def test_a_worker_that_dies_again_and_again_is_backed_off(crew: Crew) -> N
     stays, victim = crew.workers
     for pause in ("0", "0.5", "1"):
         victim.kill()
-        await crew.whole_again(without=victim)
+        whole = await crew.whole_again(without=victim)
         assert f"ended by signal 9, the next one starts in {pause} s" in crew.log
-        (victim,) = (worker for worker in crew.workers if worker != stays)
+        (victim,) = (worker for worker in whole if worker != stays)
 
 
 async def test_a_worker_that_cannot_start_is_tried_again(
