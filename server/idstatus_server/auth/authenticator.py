@@ -18,7 +18,7 @@ _LOOK_AGAIN = 1.0
 
 
 class _Reader(Protocol):
-    async def recognize(self, token: str, *, wait: bool) -> Principal: ...
+    async def recognize(self, token: str, digest: str, *, wait: bool) -> Principal: ...
 
 
 class Authenticator:
@@ -64,11 +64,11 @@ class Authenticator:
                 raise NoCredentialsError
             return found
         # What is looked up is the hash, so how long it takes tells nothing of the token.
-        known = self._tokens.get(hashlib.sha256(token.encode()).hexdigest())
-        if known:
-            return known
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        if digest in self._tokens:
+            return self._tokens[digest]
         if self._jwt:
-            return await self._jwt.recognize(token, wait=wait)
+            return await self._jwt.recognize(token, digest, wait=wait)
         raise BadCredentialsError
 
     def _look(self) -> None:

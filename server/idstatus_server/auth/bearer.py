@@ -1,7 +1,8 @@
 """JWTs: who signed them, for whom, until when, and what their bearer may do."""
 
 import logging
-from typing import Any
+import time
+from typing import Any, NamedTuple
 
 import jwt
 
@@ -11,6 +12,15 @@ from idstatus_server.auth.keys import ALGORITHMS, Keys
 from idstatus_server.errors import BadCredentialsError, CredentialsExpiredError
 
 _log = logging.getLogger(__name__)
+# So many tokens are remembered: to verify one costs as much as all else about a call.
+_MOST = 10_000
+
+
+class _Known(NamedTuple):
+    """Whose token it was by the keys as they were."""
+
+    principal: Principal
+    keys: object
 
 
 class JwtReader:
@@ -19,14 +29,27 @@ class JwtReader:
     def __init__(self, trusted: TrustedIssuer) -> None:
         self._trusted = trusted
         self._keys = Keys(trusted.keys)
+        self._known: dict[str, _Known] = {}
 
-    async def recognize(self, token: str, *, wait: bool) -> Principal:
-        """Return whose token it is; ``wait`` tells whether keys may have to be fetched for it.
+    async def recognize(self, token: str, digest: str, *, wait: bool) -> Principal:
+        """Return whose token it is, given its hash, too.
+
+        ``wait`` tells whether keys may have to be fetched for it.
 
         Raises:
             BadCredentialsError, CredentialsExpiredError: it is not valid.
             KeysUnavailableError: that cannot be told now.
         """
+        known, keys = self._known.get(digest), self._keys.state()
+        if known and known.keys is keys is not None and known.principal.expires > time.time():
+            return known.principal
+        principal = await self._verified(token, wait=wait)
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[digest] = _Known(principal, self._keys.state())
+        return principal
+
+    async def _verified(self, token: str, *, wait: bool) -> Principal:
         try:
             key = await self._keys.key(jwt.get_unverified_header(token).get("kid"), wait=wait)
             claims = self._claims(token, key)

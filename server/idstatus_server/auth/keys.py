@@ -38,6 +38,13 @@ class Keys:
         self._reading: asyncio.Task[None] | None = None
         self._read_again()
 
+    def state(self) -> object | None:
+        """Return what is the same until the keys are read again, None if that is overdue."""
+        since = time.monotonic() - self._tried
+        if since > _OLD:
+            self._read_again()
+        return None if since > 2 * _OLD else self._keys
+
     async def key(self, key_id: str | None, *, wait: bool = True) -> jwt.PyJWK:
         """Return a key by its id; without an id, the only one there is.
 
