@@ -5,7 +5,12 @@ import asyncio
 import grpc
 import pytest
 from access.people import SKEW, Issuer, kind, knock, static
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
 
+from harness import ServerProcess
 from idstatus_server.access import Role
 from idstatus_server.rpc.roles import RULES
 
@@ -16,6 +21,15 @@ NOT_PERMITTED = ("PERMISSION_DENIED", "NOT_PERMITTED")
 
 def test_only_health_is_told_to_whoever_can_connect() -> None:
     assert {"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"} == OPEN
+
+
+def test_every_method_that_is_served_has_a_row_and_no_other(shared_server: ServerProcess) -> None:
+    with grpc.insecure_channel(shared_server.address) as channel:
+        told = ProtoReflectionDescriptorDatabase(channel)
+        pool = DescriptorPool(told)
+        services = [pool.FindServiceByName(name) for name in told.get_services()]
+        served = {f"{service.full_name}/{m.name}" for service in services for m in service.methods}
+    assert served == set(RULES)
 
 
 @pytest.mark.parametrize("method", sorted(OPEN))
