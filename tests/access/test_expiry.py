@@ -16,7 +16,7 @@ from idstatus.v1 import task_service_pb2 as t
 
 EXPIRED = ("UNAUTHENTICATED", "CREDENTIALS_EXPIRED")
 # In a moment: the skew is what a token is good for beyond its end.
-SOON = 2.0 - SKEW
+SOON = 3.0 - SKEW
 
 
 async def read_to_the_end(watch: Any, seen: list[str]) -> tuple[str, Any]:

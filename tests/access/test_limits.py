@@ -83,7 +83,7 @@ async def test_a_caller_has_so_many_calls_in_flight_and_one_that_waits_is_none(
 async def test_a_caller_calls_so_often_and_others_as_they_like(
     channel: grpc.aio.Channel,
 ) -> None:
-    hasty = [knock(channel, LIST, static("hasty")) for _ in range(3 * RATE)]
+    hasty = [knock(channel, LIST, static("hasty")) for _ in range(5 * RATE)]
     began = time.monotonic()
     refusals = await asyncio.gather(*hasty)
     took = time.monotonic() - began
