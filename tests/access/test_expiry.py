@@ -128,17 +128,20 @@ async def test_the_client_goes_on_by_itself_if_it_has_a_new_token_to_show(
         async def work(context: idstatus.TaskContext) -> None:
             done.append(context.task.id)
 
-        running = asyncio.create_task(runner.run())
+        running: asyncio.Task[None] | None = None
         made = [first.id]
         steps: list[tuple[str, str]] = []
         async with asyncio.timeout(PATIENCE):
             async for change in client.watch(task_filter=idstatus.TaskFilter(queues=[ours])):
+                # Not before: else the watch might begin after the first task has ended.
+                running = running or asyncio.create_task(runner.run())
                 steps.append((change.id_status.id, change.id_status.status.name))
                 if steps[-1][1] == "SUCCESS" and len(shown) >= 4:  # each has shown two
                     break
                 if len(steps) == 3 * len(made):
                     made.append((await root.create(ours)).id)
         runner.stop()
+        assert running
         await running
     assert done == made
     assert steps == [(task, step) for task in made for step in ("QUEUED", "RUNNING", "SUCCESS")]
