@@ -12,13 +12,14 @@ from typing import Any
 import grpc
 import jwt
 import pytest
-from access.people import SKEW, Issuer, bearer, kind, knock, trust
+from access.people import SKEW, Issuer, bearer, entry, kind, knock, publish, static, trust
 from rpc.wire import Api, refused, until
 
 from harness import ServerProcess
 
 LIST = "idstatus.v1.TaskService/ListTasks"
 BAD = ("UNAUTHENTICATED", "BAD_CREDENTIALS")
+NOT_PERMITTED = ("PERMISSION_DENIED", "NOT_PERMITTED")
 EXPIRED = ("UNAUTHENTICATED", "CREDENTIALS_EXPIRED")
 
 
@@ -87,7 +88,7 @@ async def test_a_claim_that_grants_nothing_lets_nobody_in(
     channel: grpc.aio.Channel, issuer: Issuer, claim: object
 ) -> None:
     token = issuer.token(idstatus=claim)
-    assert await said(channel, token) == ("PERMISSION_DENIED", "NOT_PERMITTED")
+    assert await said(channel, token) == NOT_PERMITTED
 
 
 async def test_of_several_tokens_or_another_scheme_none_counts(
@@ -186,5 +187,28 @@ async def test_keys_come_from_a_url_change_there_and_may_be_away(
     server.stop()
 
 
-async def _let_in(channel: grpc.aio.Channel, issuer: Issuer) -> bool:
-    return await said(channel, issuer.token("viewer")) is None
+async def test_a_table_of_grants_is_all_there_is_and_an_edit_of_the_file_costs_no_keys(
+    tmp_path: Path,
+) -> None:
+    issuer, auth, published = Issuer(), tmp_path / "auth.toml", tmp_path / "keys.json"
+    publish(published, issuer)
+    auth.write_text(f"{trust(published)}[jwt.grants]\n")
+    server = ServerProcess(tmp_path, "--auth", str(auth)).start()
+    async with Api.at(server.address) as api:
+        assert await said(api.channel, issuer.token("admin")) == NOT_PERMITTED
+        auth.write_text(f"{trust(published)}[jwt.grants]\nteam = ['viewer']\n")
+        await until(lambda: _let_in(api.channel, issuer, "team"))
+        assert await said(api.channel, issuer.token("admin")) == NOT_PERMITTED
+        published.unlink()
+        auth.write_text(auth.read_text() + entry("ann", "viewer"))
+
+        async def ann_is_let_in() -> bool:
+            return await said(api.channel, static("ann")) is None
+
+        await until(ann_is_let_in)
+        assert await _let_in(api.channel, issuer, "team")
+    server.stop()
+
+
+async def _let_in(channel: grpc.aio.Channel, issuer: Issuer, grant: str = "viewer") -> bool:
+    return await said(channel, issuer.token(grant)) is None
