@@ -27,7 +27,7 @@ async def test_every_worker_serves_on_the_one_port(crew: Crew, queue: str) -> No
 
 async def test_what_one_worker_has_answered_the_others_know(crew: Crew, queue: str) -> None:
     async with AsyncExitStack() as stack:
-        sites = [await stack.enter_async_context(Site(crew.server.address)) for _ in range(8)]
+        sites = [await stack.enter_async_context(Site(crew.server.address)) for _ in range(20)]
         for site in sites:
             task = await site.create(queue=queue)
             found = await asyncio.gather(*(other.status(task.id) for other in sites))
