@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
+from idstatus_server.addresses import host_and_port
 from idstatus_server.limits import SECOND, Limits
 from idstatus_server.timers import Retention
 
@@ -161,10 +162,11 @@ def _truth(text: str) -> bool:
 def _metrics_address(text: str) -> tuple[str, int] | None:
     if not text:
         return None
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    found = host_and_port(text)
+    if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)
+    host, port = found
+    return host.strip("[]"), port
 
 
 def _store(text: str) -> str:

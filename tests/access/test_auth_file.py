@@ -31,6 +31,7 @@ FAULTS = {
     f"[[tokens]]\nname = 'x'\nsha256 = '{NOTHING}'\ngrants = []": "the token 'x' is empty",
     trust("http://keys.example/jwks"): "must be a path or an https:// URL",
     trust("ftp://keys.example/jwks"): "must be a path or an https:// URL",
+    trust("http://localhost:x@keys.example/jwks"): "must be a path or an https:// URL",
     "tokens = 7": "Expected `array`",
     f"[[tokens]\nname = '{SECRET}'": "line 1",
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grpc
 
+from idstatus_server.addresses import host_and_port
 from idstatus_server.errors import StartError
 from idstatus_server.rpc.tls import Door
 
@@ -64,10 +65,10 @@ def hold(address: str, door: Door) -> tuple[socket.socket, str]:
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    found = host_and_port(address)
+    if not found:
         raise StartError(f"cannot listen on {address}: it must be HOST:PORT or unix:PATH")
-    return host, int(port)
+    return found
 
 
 def _listen_alone(address: str, host: str, port: int) -> socket.socket:

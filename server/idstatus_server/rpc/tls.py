@@ -4,12 +4,12 @@ import logging
 import ssl
 import time
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from threading import Lock
 
 import grpc
 
+from idstatus_server.addresses import is_loopback
 from idstatus_server.errors import StartError
 
 _log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class Door:
         Raises:
             StartError: it is neither set up nor waived.
         """
-        if not (self.certificates or self.insecure or _is_loopback(host)):
+        if not (self.certificates or self.insecure or is_loopback(host)):
             raise StartError(
                 f"cannot listen on {address} without TLS, for others could read and change what "
                 "passes: set --tls-cert and --tls-key, or --insecure if you trust the network"
@@ -133,13 +133,3 @@ class Door:
         if self.certificates:
             return server.add_secure_port(address, self.certificates.credentials())
         return server.add_insecure_port(address)
-
-
-def _is_loopback(host: str) -> bool:
-    """Go by what it says: what a name stands for may change."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
