@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import pytest
 from access.people import CORE, SKEW, Issuer, api_of
-from rpc.test_run_stream import Runner
+from rpc.stream import Runner
 from rpc.wire import PATIENCE, Api, lease, refused, rich
 
 import idstatus

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import grpc
 import pytest
 from access.people import api_of, entry, knock, static
-from rpc.test_run_stream import Runner
+from rpc.stream import Runner
 from rpc.wire import Refusal, lease, outcome, refused, seconds, until
 
 from harness import ServerProcess

@@ -46,7 +46,7 @@ class Authenticator:
         return self._limits
 
     async def recognize(
-        self, token: str | None, certified: Iterable[str], *, wait: bool = True
+        self, token: str | None, certified: Iterable[str], *, wait: bool
     ) -> Principal:
         """Return who shows this token, or whose certificate bears one of these names.
 
@@ -57,7 +57,7 @@ class Authenticator:
                 the certificate does not count.
             KeysUnavailableError: whether the token is valid cannot be told now.
         """
-        Context().run(self._look)  # what it logs is not of the call at hand
+        self._look()
         if token is None:
             found = next((self._names[name] for name in certified if name in self._names), None)
             if found is None:
@@ -81,6 +81,9 @@ class Authenticator:
         if stamp == self._stamp:
             return
         self._stamp = stamp
+        Context().run(self._read_again)  # what it logs is not of the call at hand
+
+    def _read_again(self) -> None:
         try:
             self._take(read_auth_file(self._path))
             _log.info("%s was read again", self._path)

@@ -45,7 +45,7 @@ class Keys:
             self._read_again()
         return None if since > 2 * _OLD else self._keys
 
-    async def key(self, key_id: str | None, *, wait: bool = True) -> jwt.PyJWK:
+    async def key(self, key_id: str | None, *, wait: bool) -> jwt.PyJWK:
         """Return a key by its id; without an id, the only one there is.
 
         Raises:

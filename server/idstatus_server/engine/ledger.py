@@ -24,7 +24,7 @@ from idstatus_server.errors import DomainError, OverloadedError, StoreUnavailabl
 from idstatus_server.model import Change, Mark
 from idstatus_server.observe import UNOBSERVED, Observer
 from idstatus_server.store.base import Needs, Store, Transaction
-from idstatus_server.tracing import MOST_TASKS, NO_TRACER, Span, Tracer, current
+from idstatus_server.tracing import MOST_TASKS, NO_SPAN, NO_TRACER, Span, Tracer, current
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -307,6 +307,8 @@ def _decide(pending: _Pending, draft: Draft) -> None:
 
 def _trace(pending: _Pending) -> None:
     """Let a command's span name the tasks that it has changed, with what made and claimed them."""
+    if pending.span is NO_SPAN:
+        return
     changes = pending.changes[:MOST_TASKS]
     befores = [change.before for change in changes if change.before]
     pending.span.changed(*(change.task.id for change in changes))

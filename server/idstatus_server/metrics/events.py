@@ -16,23 +16,11 @@ from idstatus_server.observe import Observer
 
 # gRFC A66, Units: the buckets for latencies, in seconds.
 _LATENCIES = (
-    *(
-        0,
-        0.00001,
-        0.00005,
-        0.0001,
-        0.0003,
-        0.0006,
-        0.0008,
-        0.001,
-        0.002,
-        0.003,
-        0.004,
-        0.005,
-        0.006,
-    ),
-    *(0.008, 0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.13, 0.16, 0.2),
-    *(0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 1, 2, 5, 10, 20, 50, 100),
+    *(0, 0.00001, 0.00005, 0.0001, 0.0003, 0.0006, 0.0008),
+    *(0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008),
+    *(0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08),
+    *(0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8),
+    *(1, 2, 5, 10, 20, 50, 100),
 )
 _COMMITS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -174,11 +162,13 @@ class Events(Observer):
         for (source, to, reason), count in moved.items():
             self._transitions.labels(_name(source), _name(to), _name(reason)).inc(count)
 
+    @harmless(None)
     def leases_extended(self, states: Iterable[str]) -> None:
         """Count what became of leases."""
         for state, count in Count(states).items():
             self._leases.labels(state).inc(count)
 
+    @harmless(None)
     def lagged(self, seconds: float) -> None:
         """Measure how late the event loop was."""
         self._lag.observe(seconds)

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from grpc import StatusCode
 
 from idstatus_server.call import Call
+from idstatus_server.limits import OPERATIONS
 from idstatus_server.rpc.guard import Context
 from idstatus_server.tracing import NO_TRACER, Tracer
 
@@ -22,7 +23,7 @@ _LONGEST = 128
 # How far off a deadline may be that has passed for the client, in seconds.
 _NEARLY = 0.05
 _TASK_FIELDS = ("id", "task_id", "name")
-_OPERATION = "tasks/"
+_OPERATION = f"{OPERATIONS}/"
 
 
 def account(name: str, method: MethodDescriptor) -> Callable[[Any], Call]:

@@ -31,7 +31,6 @@ from idstatus_server.rpc.guard import Context, Guard
 from idstatus_server.rpc.observing import observed
 from idstatus_server.rpc.pace import in_good_time
 from idstatus_server.rpc.parse import check_parsed, parser
-from idstatus_server.rpc.roles import RULES
 from idstatus_server.rpc.sign_in import SignIn
 from idstatus_server.tracing import NO_TRACER, Tracer
 
@@ -96,10 +95,7 @@ class _Entrance:
                 # and with them the request and the call, until the garbage collector comes.
                 aborted.__traceback__ = aborted.__context__ = None
 
-        if RULES[self._method].audited:
-            kept = audited(guarded, self._method, strangers=not self._sign_in.asks)
-        else:
-            kept = guarded
+        kept = audited(guarded, self._method, strangers=not self._sign_in.asks)
         spanned = traced(kept, self._tracer, self._method)
         return observed(spanned, self._guard.observer, self._method)
 

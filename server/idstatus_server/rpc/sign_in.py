@@ -47,9 +47,9 @@ class SignIn:
         if self._authenticator is None or rule.open:
             return
         try:
-            principal = await self._authenticator.recognize(
-                _token(context), _names(context), wait=small
-            )
+            token = _token(context)
+            certified = _names(context) if token is None else ()
+            principal = await self._authenticator.recognize(token, certified, wait=small)
         except UnauthenticatedError:
             if small:
                 await self._hold_up(context.peer())

@@ -31,8 +31,7 @@ SELECT t.doc FROM pairs JOIN tasks AS t ON t.seq IN (
 ORDER BY t.seq {order} LIMIT :limit"""
 _IN_QUEUES = "AND queue IN (SELECT value FROM json_each(:queues))"
 # The names of queues hold nothing else that GLOB knows.
-_IN_SCOPE = "AND EXISTS (SELECT 1 FROM json_each(:scope) WHERE queue GLOB value)"
-_NAME_IN_SCOPE = _IN_SCOPE.replace(":scope", "?").replace("queue", "name")
+_IN_SCOPE = "AND EXISTS (SELECT 1 FROM json_each({scope}) WHERE {name} GLOB value)"
 _ALL = """
 SELECT doc FROM tasks WHERE seq > :low AND seq < :high ORDER BY seq {order} LIMIT :limit"""
 _CHAIN = """
@@ -68,7 +67,8 @@ SELECT q.doc, (
     ORDER BY queued_revision LIMIT 1)
   ORDER BY t.queued_revision LIMIT 1)
 FROM queues AS q WHERE {which}"""
-_NEXT, _NAMED = f"name > ? {_NAME_IN_SCOPE} ORDER BY name LIMIT ?", "name = ?"
+_NEXT = f"name > ? {_IN_SCOPE.format(scope='?', name='name')} ORDER BY name LIMIT ?"
+_NAMED = "name = ?"
 # Two subqueries: each is one step in the index, where both at once would be a scan.
 _BOUNDS = "SELECT (SELECT min(seq) FROM tasks), (SELECT max(seq) + 1 FROM tasks)"
 _MARK = """
@@ -118,7 +118,7 @@ def find(db: sqlite3.Connection, wanted: Filter, page: Page, last: int = _PAST_A
 def _in_queues(wanted: Filter) -> str:
     if wanted.queues:
         return _IN_QUEUES
-    return "" if wanted.scope == ALL else _IN_SCOPE
+    return "" if wanted.scope == ALL else _IN_SCOPE.format(scope=":scope", name="queue")
 
 
 def ahead(db: sqlite3.Connection, task: Task, limit: int) -> int:
