@@ -1,6 +1,7 @@
 """The conformance suite on a real PostgreSQL, and what is PostgreSQL's own."""
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
@@ -11,6 +12,9 @@ from store.conformance import START, OpenStore
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.store.base import Needs
 from idstatus_server.store.postgres import PostgresStore
+from idstatus_server.store.postgres.locking import BEGIN, FREE_HEAD, HOLD_HEAD
+
+PATIENCE = 60.0
 
 
 class OnPostgres:
@@ -120,6 +124,29 @@ class TestSharing(OnPostgres):
             await store._rows("SELECT pg_terminate_backend($1)", victim)
             await transaction.load(Needs(ids=frozenset({"a"})))
 
+    @pytest.mark.parametrize("where", ["before", "amid", "after"])
+    async def test_who_falls_silent_with_the_head_in_its_hands_loses_it(
+        self, url: str, where: str
+    ) -> None:
+        """Before a statement, between its two halves, and with its answer unread."""
+        async with PostgresStore(url) as store, asyncio.timeout(PATIENCE):
+            store.follow(lambda: None, lambda _: None)
+            silent: Any = await asyncpg.connect(url)
+            await silent.execute(BEGIN)
+            await silent.execute(HOLD_HEAD)
+            if where == "amid":
+                await silent.prepare("SELECT 1")
+            if where == "after":
+                unread = asyncio.create_task(silent.fetch("SELECT repeat('x', 50000000)"))
+                await asyncio.sleep(0)
+                silent._transport.pause_reading()
+            await Author(store).create("a")  # sooner than one who waits loses patience
+            if where == "after":
+                silent.terminate()
+                await asyncio.wait([unread])
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+                await silent.execute("COMMIT")
+
     async def test_a_database_out_of_reach_is_refused(self) -> None:
         with pytest.raises(StartError, match="cannot connect"):
             await PostgresStore("postgresql://nobody@127.0.0.1:1/none").__aenter__()
@@ -127,8 +154,6 @@ class TestSharing(OnPostgres):
 
 async def is_listening(store: PostgresStore) -> None:
     """Return once a hint would be heard."""
-    sql = """
-    SELECT true FROM pg_stat_activity
-    WHERE datname = current_database() AND query LIKE 'SELECT current_setting%'"""
-    while not await store._rows(sql):
+    sql = "SELECT true FROM pg_stat_activity WHERE datname = current_database() AND query = $1"
+    while not await store._rows(sql, FREE_HEAD):
         await asyncio.sleep(0.01)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from idstatus_server.store.postgres.hosts import LOST, connect, in_one_line
+from idstatus_server.store.postgres.locking import FREE_HEAD
 from idstatus_server.store.postgres.writing import CHANNEL
 
 _log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ _IN_VAIN = "SELECT current_setting('transaction_read_only') = 'on'"
 class Listening:
     """Calls ``wake`` at others' hints and every second, ``changed`` with the queues that were set.
 
+    It also sees to it that nobody who fell silent keeps the head from the others.
     ``writer`` tells the database's process that makes our own commits: we know of them already.
     """
 
@@ -66,6 +68,8 @@ class Listening:
         try:
             await db.add_listener(CHANNEL, self._take)
             while not await db.fetchval(_IN_VAIN, timeout=_PATIENCE):
+                if await db.fetch(FREE_HEAD):
+                    _log.warning("ended the session of a server that fell silent amid a commit")
                 await asyncio.sleep(_POLL)
         finally:
             db.terminate()

@@ -19,6 +19,16 @@ BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_SILENCE}"
 BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SILENCE}"
 HOLD_HEAD = "SELECT FROM idstatus.head FOR UPDATE"
 
+# Between the two halves of a prepared statement PostgreSQL waits for its client without an end:
+# it does not count as idle. So others look for it.
+FREE_HEAD = """
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE relation = 'idstatus.head'::regclass AND mode = 'RowShareLock'
+  AND datname = current_database() AND usename = current_user
+  AND state = 'active' AND wait_event_type = 'Client'
+  AND state_change < clock_timestamp() - interval '3 seconds'"""
+"""Ends the sessions that hold the head, and whose process fell silent amid a statement."""
+
 # The clock is read once the lock is held: time must not run backwards from one to the next.
 LOCK_HEAD = f"""
 WITH locked AS MATERIALIZED (SELECT revision, time FROM idstatus.head FOR UPDATE)
