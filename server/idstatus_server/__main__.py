@@ -1,4 +1,4 @@
-"""The composition root: the only place that wires the rooms together."""
+"""The command: reads what it is told, and runs the server, its workers or a tool."""
 
 import asyncio
 import ctypes
@@ -7,29 +7,15 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from typing import NoReturn
 
 from idstatus_server import config, logs, tools, workers
-from idstatus_server.auth import Authenticator
-from idstatus_server.engine import Ledger
 from idstatus_server.errors import StartError, StoreUnavailableError
-from idstatus_server.limits import SECOND
-from idstatus_server.metrics import Monitor
-from idstatus_server.model import Change
-from idstatus_server.observe import UNOBSERVED
-from idstatus_server.rpc.rooms import Patience, Rooms
-from idstatus_server.rpc.server import RpcServer
-from idstatus_server.rpc.sign_in import SignIn
-from idstatus_server.rpc.tls import Certificates, Door
-from idstatus_server.store.sqlite import system_clock
-from idstatus_server.stores import open_store, sqlite_path
-from idstatus_server.telemetry import open_tracer
-from idstatus_server.timers import Timers
-from idstatus_server.watch import Arrivals, Hub, Tail
+from idstatus_server.serving import door, serve
 from idstatus_server.workers import Parent
 
 _log = logging.getLogger("idstatus_server")
@@ -38,8 +24,6 @@ _log = logging.getLogger("idstatus_server")
 _COLLECT_AFTER = 50_000
 # From glibc's malloc.h.
 _M_ARENA_MAX = -8
-# How long the last commits may take once the grace is over, in seconds.
-_LAST_COMMIT = 2.0
 
 
 def main() -> None:
@@ -60,7 +44,7 @@ def main() -> None:
         elif settings.copy:
             sys.exit(tools.backup(settings, settings.copy))
         elif settings.workers > 1 and not parent:
-            sys.exit(workers.run(settings, _door(settings), partial(announce, settings)))
+            sys.exit(workers.run(settings, door(settings), partial(announce, settings)))
         else:
             _share_one_heap()
             asyncio.run(_serve_and_leave(settings, parent))
@@ -87,18 +71,6 @@ def announce(settings: config.Config, bound: Sequence[str]) -> None:
     print(f"idstatus-server {version('idstatus')} {said}", flush=True)  # noqa: T201
 
 
-def _door(settings: config.Config) -> Door:
-    """Return how clients come in.
-
-    Raises:
-        StartError: the files for TLS cannot be used.
-    """
-    certificates = None
-    if settings.tls_cert and settings.tls_key:
-        certificates = Certificates(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
-    return Door(certificates, settings.insecure)
-
-
 async def _serve_and_leave(settings: config.Config, parent: Parent | None) -> None:
     """Serve until SIGTERM or SIGINT, and end the process while its connections are still open.
 
@@ -122,95 +94,6 @@ async def _serve_and_leave(settings: config.Config, parent: Parent | None) -> No
     logging.shutdown()
     sys.stdout.flush()
     os._exit(os.EX_OK)
-
-
-async def serve(
-    settings: config.Config,
-    listens: Callable[[Sequence[str]], asyncio.Future[None]],
-    *,
-    shared: bool = False,
-) -> RpcServer:
-    """Serve until told to stop, then drain; return the server, which refuses calls.
-
-    ``listens`` is called with the addresses once the server listens, and returns what, when it
-    is done, tells the server to stop. With ``shared`` its ports are those of other processes, too.
-
-    Raises:
-        StartError: the store or an address is not to be had, or not safe.
-    """
-    sign_in = SignIn(Authenticator(settings.auth) if settings.auth else None)
-    door = _door(settings)
-    async with AsyncExitStack() as tracing, AsyncExitStack() as storing:
-        tracer = await tracing.enter_async_context(open_tracer(settings.otlp_endpoint))
-        store = await storing.enter_async_context(
-            open_store(settings.store, settings.store_connections)
-        )
-        monitor = _monitor(settings)
-        observer = monitor.events if monitor else UNOBSERVED
-        hub = Hub(store, (await store.head()).newest)
-        arrivals = Arrivals()
-        timers: list[Timers] = []
-
-        def wake_timers(changes: Sequence[Change]) -> None:
-            for timer in timers:
-                timer.publish(changes)
-
-        tail = Tail(store, hub, arrivals, (wake_timers,), observer)
-        ledger = Ledger(store, tail.publish, settings.limits.pending_writes, observer, tracer)
-        rooms = Rooms(
-            store=store,
-            ledger=ledger,
-            hub=hub,
-            arrivals=arrivals,
-            clock=system_clock,
-            limits=settings.limits,
-            patience=Patience(
-                unbegun=settings.accept_timeout // SECOND,
-                slow_watcher=settings.slow_watcher_timeout / SECOND,
-                max_age=settings.max_stream_age / SECOND,
-            ),
-            tracer=tracer,
-            observer=observer,
-        )
-        server = RpcServer(rooms, sign_in, settings.max_message_bytes, shared=shared)
-        try:
-            # First, for a gRPC server that has started does not end well on an error.
-            if monitor and settings.metrics_listen:
-                await monitor.start(*settings.metrics_listen, server, store, hub)
-            bound = await server.start(settings.listen, door)
-            timers.append(
-                Timers(
-                    store,
-                    ledger,
-                    settings.retention,
-                    clock=system_clock,
-                    tell=server.tell,
-                    observer=observer,
-                    tracer=tracer,
-                )
-            )
-            told = listens(bound)
-            await _told_to_stop(told, ledger, tail)
-            _log.info("draining")
-            await server.drain(settings.grace / SECOND)
-        finally:
-            if monitor:
-                monitor.close()
-            for timer in timers:
-                await timer.close()
-            await ledger.close(_LAST_COMMIT)
-            await tail.close()
-            # At the same time: each may take its while.
-            await asyncio.gather(tracing.aclose(), storing.aclose())
-    return server
-
-
-def _monitor(settings: config.Config) -> Monitor | None:
-    """Return what shows the server to Prometheus, if anything is to."""
-    if settings.metrics_listen is None:
-        return None
-    kind = "postgresql" if sqlite_path(settings.store) is None else "sqlite"
-    return Monitor(kind, settings.retention.log / SECOND)
 
 
 def _share_one_heap() -> None:
@@ -247,16 +130,6 @@ def _hear_signals() -> asyncio.Future[None]:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
     return told
-
-
-async def _told_to_stop(told: asyncio.Future[None], ledger: Ledger, tail: Tail) -> None:
-    """Return when the server is told to stop; raise the bug that stops it, if there is one."""
-    failures = {asyncio.create_task(job.failed()) for job in (ledger, tail)}
-    await asyncio.wait({told, *failures}, return_when=asyncio.FIRST_COMPLETED)
-    for failure in failures:
-        if failure.done():
-            failure.result()
-        failure.cancel()
 
 
 if __name__ == "__main__":

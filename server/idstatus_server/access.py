@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, NamedTuple
@@ -18,6 +18,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct
 
 from idstatus_server.errors import (
+    CallerChangedError,
     CredentialsExpiredError,
     NotPermittedError,
     TaskNotFoundError,
@@ -66,10 +67,18 @@ class CallerLimits(Struct, frozen=True, forbid_unknown_fields=True):
     watches: Annotated[int, Meta(ge=0)] = 0
 
 
+@dataclass(slots=True, eq=False)
+class Standing:
+    """Whether what we were told of someone still holds, or has ``changed`` since they came."""
+
+    changed: bool = False
+
+
 class Principal(NamedTuple):
     """Who was recognized. ``expires`` is when their credentials do, in Unix seconds."""
 
     name: str
+    standing: Standing
     grants: tuple[Grant, ...] = ()
     expires: float = math.inf
 
@@ -96,17 +105,21 @@ class Caller:
     visible: tuple[str, ...] = ALL
     expires: float = math.inf
     limits: CallerLimits = CallerLimits()
+    standing: Standing = field(default_factory=Standing)
 
     def left(self) -> float:
         """Return for how many seconds their credentials are still valid."""
         return max(0.0, self.expires - time.time())
 
     def stay(self) -> None:
-        """Refuse to go on if their credentials have run out.
+        """Refuse to go on with what was let in by what no longer holds.
 
         Raises:
-            CredentialsExpiredError: so they have.
+            CallerChangedError: we were told otherwise since.
+            CredentialsExpiredError: their credentials have run out.
         """
+        if self.standing.changed:
+            raise CallerChangedError
         if not self.left():
             raise CredentialsExpiredError
 
@@ -152,4 +165,5 @@ def caller_of(principal: Principal, roles: Iterable[Role], limits: CallerLimits)
         visible=principal.queues(Role),
         expires=principal.expires,
         limits=limits,
+        standing=principal.standing,
     )

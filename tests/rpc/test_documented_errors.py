@@ -36,6 +36,7 @@ def test_what_any_method_may_answer_is_told_once() -> None:
         ("PERMISSION_DENIED", "NOT_PERMITTED"),
         ("RESOURCE_EXHAUSTED", "CALLER_LIMIT"),
         ("UNAVAILABLE", "KEYS_UNAVAILABLE"),
+        ("UNAVAILABLE", "CALLER_CHANGED"),
     } == COMMON
 
 

@@ -12,7 +12,7 @@ from store.conformance import START, OpenStore
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.store.base import Needs
 from idstatus_server.store.postgres import PostgresStore
-from idstatus_server.store.postgres.locking import BEGIN, FREE_HEAD, HOLD_HEAD
+from idstatus_server.store.postgres.locking import BEGIN, HOLD_HEAD
 
 PATIENCE = 60.0
 
@@ -154,6 +154,8 @@ class TestSharing(OnPostgres):
 
 async def is_listening(store: PostgresStore) -> None:
     """Return once a hint would be heard."""
-    sql = "SELECT true FROM pg_stat_activity WHERE datname = current_database() AND query = $1"
-    while not await store._rows(sql, FREE_HEAD):
+    sql = """
+    SELECT true FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'SELECT current_setting%'"""
+    while not await store._rows(sql):
         await asyncio.sleep(0.01)

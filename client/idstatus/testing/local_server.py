@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Self
 
 from idstatus_server import config
-from idstatus_server.__main__ import serve
+from idstatus_server.serving import serve
 
 _FLAGS = ("--listen", "127.0.0.1:0", "--store", "sqlite:///:memory:", "--grace", "1s")
 

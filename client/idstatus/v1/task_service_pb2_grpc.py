@@ -38,9 +38,10 @@ class TaskServiceStub(object):
 
     A server that asks who calls may answer any method with UNAUTHENTICATED NO_CREDENTIALS,
     BAD_CREDENTIALS or CREDENTIALS_EXPIRED; PERMISSION_DENIED NOT_PERMITTED;
-    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE. A task of a queue in
-    which the caller has no role is, to that caller, as if it did not exist. A request id is
-    the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's token runs out.
+    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE or CALLER_CHANGED. A
+    task of a queue in which the caller has no role is, to that caller, as if it did not exist.
+    A request id is the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's
+    token runs out, and with CALLER_CHANGED when what the caller may do has changed.
     """
 
     def __init__(self, channel):
@@ -129,9 +130,10 @@ class TaskServiceServicer(object):
 
     A server that asks who calls may answer any method with UNAUTHENTICATED NO_CREDENTIALS,
     BAD_CREDENTIALS or CREDENTIALS_EXPIRED; PERMISSION_DENIED NOT_PERMITTED;
-    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE. A task of a queue in
-    which the caller has no role is, to that caller, as if it did not exist. A request id is
-    the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's token runs out.
+    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE or CALLER_CHANGED. A
+    task of a queue in which the caller has no role is, to that caller, as if it did not exist.
+    A request id is the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's
+    token runs out, and with CALLER_CHANGED when what the caller may do has changed.
     """
 
     def CreateTask(self, request, context):
@@ -357,9 +359,10 @@ class TaskService(object):
 
     A server that asks who calls may answer any method with UNAUTHENTICATED NO_CREDENTIALS,
     BAD_CREDENTIALS or CREDENTIALS_EXPIRED; PERMISSION_DENIED NOT_PERMITTED;
-    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE. A task of a queue in
-    which the caller has no role is, to that caller, as if it did not exist. A request id is
-    the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's token runs out.
+    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE or CALLER_CHANGED. A
+    task of a queue in which the caller has no role is, to that caller, as if it did not exist.
+    A request id is the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's
+    token runs out, and with CALLER_CHANGED when what the caller may do has changed.
     """
 
     @staticmethod

@@ -39,9 +39,10 @@ class TaskServiceStub:
 
     A server that asks who calls may answer any method with UNAUTHENTICATED NO_CREDENTIALS,
     BAD_CREDENTIALS or CREDENTIALS_EXPIRED; PERMISSION_DENIED NOT_PERMITTED;
-    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE. A task of a queue in
-    which the caller has no role is, to that caller, as if it did not exist. A request id is
-    the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's token runs out.
+    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE or CALLER_CHANGED. A
+    task of a queue in which the caller has no role is, to that caller, as if it did not exist.
+    A request id is the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's
+    token runs out, and with CALLER_CHANGED when what the caller may do has changed.
     """
 
     @_typing.overload
@@ -145,9 +146,10 @@ class TaskServiceAsyncStub(TaskServiceStub):
 
     A server that asks who calls may answer any method with UNAUTHENTICATED NO_CREDENTIALS,
     BAD_CREDENTIALS or CREDENTIALS_EXPIRED; PERMISSION_DENIED NOT_PERMITTED;
-    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE. A task of a queue in
-    which the caller has no role is, to that caller, as if it did not exist. A request id is
-    the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's token runs out.
+    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE or CALLER_CHANGED. A
+    task of a queue in which the caller has no role is, to that caller, as if it did not exist.
+    A request id is the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's
+    token runs out, and with CALLER_CHANGED when what the caller may do has changed.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -247,9 +249,10 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A server that asks who calls may answer any method with UNAUTHENTICATED NO_CREDENTIALS,
     BAD_CREDENTIALS or CREDENTIALS_EXPIRED; PERMISSION_DENIED NOT_PERMITTED;
-    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE. A task of a queue in
-    which the caller has no role is, to that caller, as if it did not exist. A request id is
-    the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's token runs out.
+    RESOURCE_EXHAUSTED CALLER_LIMIT; and UNAVAILABLE KEYS_UNAVAILABLE or CALLER_CHANGED. A
+    task of a queue in which the caller has no role is, to that caller, as if it did not exist.
+    A request id is the caller's own. A stream ends with CREDENTIALS_EXPIRED when the caller's
+    token runs out, and with CALLER_CHANGED when what the caller may do has changed.
     """
 
     @_abc_1.abstractmethod

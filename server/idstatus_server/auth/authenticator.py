@@ -1,15 +1,21 @@
 """Recognizes callers by what they show, by the newest state of the file."""
 
+import asyncio
 import hashlib
 import logging
-import time
-from collections.abc import Iterable
-from contextvars import Context
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
-from idstatus_server.access import CallerLimits, Principal
-from idstatus_server.auth.file import AuthFile, TrustedIssuer, parse_grants, read_auth_file
+from idstatus_server.access import CallerLimits, Principal, Standing
+from idstatus_server.auth.file import (
+    AuthFile,
+    KnownCertificate,
+    KnownToken,
+    TrustedIssuer,
+    parse_grants,
+    read_auth_file,
+)
 from idstatus_server.errors import BadCredentialsError, NoCredentialsError, StartError
 
 _log = logging.getLogger(__name__)
@@ -18,14 +24,13 @@ _LOOK_AGAIN = 1.0
 
 
 class _Reader(Protocol):
+    standing: Standing
+
     async def recognize(self, token: str, digest: str, *, wait: bool) -> Principal: ...
 
 
 class Authenticator:
-    """Knows everyone whom the file names. A change of it counts within a second.
-
-    One that cannot be used does not count: what was read before stays.
-    """
+    """Knows everyone whom the file names."""
 
     def __init__(self, path: Path) -> None:
         """Read the file.
@@ -34,10 +39,10 @@ class Authenticator:
             StartError: it cannot be used.
         """
         self._path = path
-        self._looked = time.monotonic()
         self._stamp = _stamp(path)
         self._trusted: TrustedIssuer | None = None
         self._jwt: _Reader | None = None
+        self._standings: dict[KnownToken | KnownCertificate, Standing] = {}
         self._take(read_auth_file(path))
 
     @property
@@ -57,7 +62,6 @@ class Authenticator:
                 the certificate does not count.
             KeysUnavailableError: whether the token is valid cannot be told now.
         """
-        self._look()
         if token is None:
             found = next((self._names[name] for name in certified if name in self._names), None)
             if found is None:
@@ -71,39 +75,44 @@ class Authenticator:
             return await self._jwt.recognize(token, digest, wait=wait)
         raise BadCredentialsError
 
-    def _look(self) -> None:
-        """Read the file again if it has changed."""
-        now = time.monotonic()
-        if now - self._looked < _LOOK_AGAIN:
-            return
-        self._looked = now
-        stamp = _stamp(self._path)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        Context().run(self._read_again)  # what it logs is not of the call at hand
+    async def follow(self, changed: Callable[[], None]) -> None:
+        """Read the file again each time that it has changed, and tell so; this never ends.
 
-    def _read_again(self) -> None:
-        try:
-            self._take(read_auth_file(self._path))
+        One that cannot be used does not count: what was read before stays.
+        """
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN)
+            stamp = _stamp(self._path)
+            if stamp == self._stamp:
+                continue
+            self._stamp = stamp
+            try:
+                self._take(read_auth_file(self._path))
+            except Exception as error:  # noqa: BLE001  # whatever is in it, we serve on
+                _log.error("%s; what it held before stays", error)
+                continue
             _log.info("%s was read again", self._path)
-        except StartError as error:
-            _log.error("%s; what it held before stays", error)  # one line says it
+            changed()
 
     def _take(self, read: AuthFile) -> None:
         # First what may fail. An issuer that is still the same keeps its keys.
         if read.jwt != self._trusted:
-            self._jwt = _reader(read.jwt) if read.jwt else None
-            self._trusted = read.jwt
-        self._tokens = {
-            token.sha256: Principal(f"token:{token.name}", parse_grants(token.grants))
-            for token in read.tokens
-        }
-        self._names = {
-            known.name: Principal(f"cert:{known.name}", parse_grants(known.grants))
-            for known in read.certificates
-        }
+            reader = _reader(read.jwt) if read.jwt else None
+            if self._jwt:
+                self._jwt.standing.changed = True
+            self._jwt, self._trusted = reader, read.jwt
+        before = self._standings
+        entries: list[KnownToken | KnownCertificate] = [*read.tokens, *read.certificates]
+        self._standings = {entry: before.get(entry) or Standing() for entry in entries}
+        for entry, standing in before.items():
+            standing.changed = entry not in self._standings
+        self._tokens = {token.sha256: self._principal("token", token) for token in read.tokens}
+        self._names = {known.name: self._principal("cert", known) for known in read.certificates}
         self._limits = read.limits
+
+    def _principal(self, kind: str, entry: KnownToken | KnownCertificate) -> Principal:
+        standing = self._standings[entry]
+        return Principal(f"{kind}:{entry.name}", standing, parse_grants(entry.grants))
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

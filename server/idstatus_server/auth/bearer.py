@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from idstatus_server.access import Grant, Principal
+from idstatus_server.access import Grant, Principal, Standing
 from idstatus_server.auth.file import TrustedIssuer, parse_grants, valid_name
 from idstatus_server.auth.keys import ALGORITHMS, Keys
 from idstatus_server.errors import BadCredentialsError, CredentialsExpiredError
@@ -24,9 +24,10 @@ class _Known(NamedTuple):
 
 
 class JwtReader:
-    """Reads the tokens of one issuer."""
+    """Reads the tokens of one issuer. All who bear one have the same ``standing``."""
 
     def __init__(self, trusted: TrustedIssuer) -> None:
+        self.standing = Standing()
         self._trusted = trusted
         self._keys = Keys(trusted.keys)
         self._known: dict[str, _Known] = {}
@@ -62,7 +63,7 @@ class JwtReader:
             _log.info("a token is refused: %r", error)
             raise BadCredentialsError from error
         grants = self._grants(claims.get(self._trusted.claim, ()))
-        return Principal(f"jwt:{name}", grants, expires)
+        return Principal(f"jwt:{name}", self.standing, grants, expires)
 
     def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         trusted = self._trusted

@@ -29,7 +29,7 @@ class Claiming:
         """Claim what there is; if there is nothing, wait ``patience`` seconds for it.
 
         Raises:
-            CredentialsExpiredError: the caller's have run out meanwhile.
+            CredentialsExpiredError, CallerChangedError: what let the caller in holds no more.
         """
         who = caller.get()
         ends = asyncio.get_running_loop().time() + patience

@@ -14,6 +14,7 @@ from idstatus_server.rpc.fields import Fields
 from idstatus_server.rpc.finding import bodies_of
 from idstatus_server.rpc.guard import Context
 from idstatus_server.rpc.tokens import Tokens
+from idstatus_server.rpc.turns import Turns
 from idstatus_server.store.base import Page, Store
 
 # Answers stay below 4 MiB, the most that gRPC clients take by default.
@@ -52,7 +53,7 @@ class Listing:
         self.store = store
         self._tokens = tokens
         self._limits = limits
-        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._turns = Turns(_AT_ONCE)
 
     async def list_tasks(self, request: pb.ListTasksRequest, _: Context) -> pb.ListTasksResponse:
         """Return one page of tasks."""
@@ -80,7 +81,7 @@ class Listing:
             InvalidTokenError: the token is not ours, or was given for other arguments.
         """
         after = self._tokens.after(asked.token, asked.arguments)
-        async with self._room:
+        async with self._turns.turn():
             found = await self.find(asked.wanted, Page(after, asked.size, asked.newest_first))
             after = await self._encode(messages, found, asked.whole, tell)
         return self._tokens.page(after, asked.arguments) if after else ""

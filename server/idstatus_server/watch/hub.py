@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Protocol
 
-from idstatus_server.access import caller
-from idstatus_server.errors import CredentialsExpiredError, DomainError
+from idstatus_server.access import Caller, caller
+from idstatus_server.errors import CallerChangedError, CredentialsExpiredError, DomainError
 from idstatus_server.model import Change, Mark
 from idstatus_server.store.base import Store
 from idstatus_server.watch.places import Place, places
@@ -67,7 +67,7 @@ class Hub:
         self._start = newest  # what is remembered begins right after it
         self._recalling = asyncio.Lock()
         self._filed: dict[Place, set[Subscriber]] = {}
-        self._attached: dict[Attached, asyncio.TimerHandle | None] = {}
+        self._attached: dict[Attached, tuple[Caller, asyncio.TimerHandle | None]] = {}
         self.watchers: set[Watcher] = set()
         self._moved = asyncio.Event()
         self.ended: DomainError | None = None
@@ -163,17 +163,18 @@ class Hub:
         return sum(len(self._filed.get(place, ())) for place in at)
 
     def attach(self, one: Attached) -> None:
-        """Tell someone of the end: the hub's, or that of the caller's credentials."""
+        """Tell someone of the end: the hub's, or that of what let the caller in."""
         self.check()
-        left, expiry = caller.get().left(), None
-        if left < math.inf:
+        who, expiry = caller.get(), None
+        who.stay()
+        if (left := who.left()) < math.inf:
             loop = asyncio.get_running_loop()
             expiry = loop.call_later(left, one.end, CredentialsExpiredError())
-        self._attached[one] = expiry
+        self._attached[one] = who, expiry
 
     def detach(self, one: Attached) -> None:
         """Undo ``attach``."""
-        expiry = self._attached.pop(one, None)
+        _, expiry = self._attached.pop(one, (None, None))
         if expiry:
             expiry.cancel()
 
@@ -185,6 +186,12 @@ class Hub:
             yield
         finally:
             self.detach(one)
+
+    def review(self) -> None:
+        """End those of whom we were told otherwise since they came; they may come back."""
+        for one, (who, _) in self._attached.items():
+            if who.standing.changed:
+                one.end(CallerChangedError())
 
     def end(self, error: DomainError) -> None:
         """Tell everyone that nothing more will come; refuse new ones."""

@@ -25,7 +25,7 @@ Listener = Callable[[Sequence[Change]], None]
 
 
 class Tail:
-    """Calls the hub, the arrivals and the listeners with each commit's changes.
+    """Tells the hub, the arrivals and who else wants to hear of each commit's changes.
 
     The ``observer`` is told when the log cannot be read.
     """
@@ -35,17 +35,20 @@ class Tail:
         store: Store,
         hub: Hub,
         arrivals: Arrivals,
-        listeners: Sequence[Listener],
         observer: Observer = UNOBSERVED,
     ) -> None:
         self._store = store
         self._observer = observer
         self._hub = hub
         self._arrivals = arrivals
-        self._listeners = (hub.publish, arrivals.publish, *listeners)
+        self._listeners: list[Listener] = [hub.publish, arrivals.publish]
         self._behind = asyncio.Event()
         self._job = asyncio.create_task(self._work(), name="tail")
         store.follow(self._behind.set, arrivals.open)
+
+    def tell(self, listener: Listener) -> None:
+        """Let one more hear of each commit from now on."""
+        self._listeners.append(listener)
 
     def publish(self, before: Mark, changes: Sequence[Change]) -> None:
         """Take a commit of this process, made on top of a mark."""

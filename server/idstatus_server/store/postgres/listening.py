@@ -67,9 +67,11 @@ class Listening:
         db = await connect(self._url)
         try:
             await db.add_listener(CHANNEL, self._take)
-            while not await db.fetchval(_IN_VAIN, timeout=_PATIENCE):
-                if await db.fetch(FREE_HEAD):
+            while True:
+                if await db.fetch(FREE_HEAD, timeout=_PATIENCE):
                     _log.warning("ended the session of a server that fell silent amid a commit")
+                if await db.fetchval(_IN_VAIN, timeout=_PATIENCE):
+                    return
                 await asyncio.sleep(_POLL)
         finally:
             db.terminate()
