@@ -82,6 +82,7 @@ CASES: list[tuple[str, str, str]] = [
     ("change_is_allowed", "revision 2,", "UPDATE log SET kind = 4 WHERE revision = 2"),
     ("deleted_ids_stay_used", "task deleted", "DELETE FROM used_ids"),
     ("deleted_ids_stay_used", "task deleted", "UPDATE used_ids SET retried_by = 'nobody'"),
+    ("deleted_ids_stay_used", "task deleted", "UPDATE used_ids SET queue = 'other'"),
     (COLUMNS, "task held", column("revision", "revision + 1", "held")),
     (COLUMNS, "task held", column("queue", "'other'", "held")),
     (COLUMNS, "task held", column("status", 3, "held")),
@@ -103,7 +104,7 @@ CASES: list[tuple[str, str, str]] = [
     (
         "id_is_not_a_deleted_tasks",
         "task held",
-        "INSERT INTO used_ids SELECT id, seq, '' FROM tasks WHERE id = 'held'",
+        "INSERT INTO used_ids SELECT id, seq, '', queue FROM tasks WHERE id = 'held'",
     ),
     (
         "retry_is_known_to_its_origin",

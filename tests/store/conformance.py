@@ -10,7 +10,7 @@ from store.author import Author
 
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Answer, Kind, Mark, Queue, Task, replace
-from idstatus_server.store.base import Bodies, Head, Needs, Remembered, Store, Writes
+from idstatus_server.store.base import Bodies, Deleted, Head, Needs, Remembered, Store, Writes
 
 OpenStore = Callable[[], AbstractAsyncContextManager[Store]]
 START = Mark(0, 0)
@@ -111,7 +111,7 @@ class Loads(Fixtures):
         assert loaded.recalled["here"] == here
         assert loaded.recalled["gone"].transitions == gone.transitions
         assert set(loaded.recalled) == {"here", "gone"}
-        assert await store.deleted(["here", "gone", "never"]) == {"gone": "next"}
+        assert await store.deleted(["here", "gone", "never"]) == {"gone": Deleted("q", "next")}
 
     async def test_a_copy_outlives_its_source_that_goes_in_the_same_commit(
         self, store: Store, author: Author

@@ -1,16 +1,20 @@
 """The word migrate, and servers that migrate beside it."""
 
 import os
+import sqlite3
 import subprocess
 from pathlib import Path
 
 import asyncpg
+import pytest
+from check.tools import check
 from postgres_server import PostgresServer
 
 from harness import SERVER, ServerProcess, sqlite_in
+from idstatus import Client, TaskExistsError
 
 LIMIT = 60.0
-UP_TO_DATE = "schema at version 1 (was 1)\n"
+UP_TO_DATE = "schema at version 2 (was 2)\n"
 
 
 def begin(store: str) -> subprocess.Popen[str]:
@@ -30,7 +34,7 @@ def migrate(store: str) -> tuple[int, str, str]:
 
 
 def test_it_says_in_one_line_what_it_did(url: str) -> None:
-    assert migrate(url) == (0, "schema at version 1 (was 0)\n", "")
+    assert migrate(url) == (0, "schema at version 2 (was 0)\n", "")
     assert migrate(url) == (0, UP_TO_DATE, "")
 
 
@@ -38,6 +42,36 @@ def test_a_server_starts_on_what_it_has_made(url: str, tmp_path: Path) -> None:
     migrate(url)
     server = ServerProcess(tmp_path, store=url).start()
     assert server.stop() == 0
+
+
+async def undo_second_version(store: str) -> None:
+    """Make a store what it was at version 1."""
+    if store.startswith("sqlite"):
+        with sqlite3.connect(store.removeprefix("sqlite:///")) as file:
+            file.execute("ALTER TABLE used_ids DROP COLUMN queue")
+            file.execute("PRAGMA user_version = 1")
+        return
+    db = await asyncpg.connect(store)
+    await db.execute("ALTER TABLE idstatus.used_ids DROP COLUMN queue")
+    await db.execute("DELETE FROM idstatus.migrations WHERE version = 2")
+    await db.close()
+
+
+async def test_a_store_of_the_first_version_is_brought_up_to_date_with_its_used_ids(
+    url: str, tmp_path: Path
+) -> None:
+    server = ServerProcess(tmp_path, store=url).start()
+    with Client(server.address) as client:
+        client.cancel(client.create(task_id="once").id)
+        client.delete("once")
+        assert server.stop() == 0
+        await undo_second_version(url)
+        assert migrate(url) == (0, "schema at version 2 (was 1)\n", "")
+        server.start()
+        with pytest.raises(TaskExistsError):
+            client.create(task_id="once")
+    assert server.stop() == 0
+    assert check(url).status == 0
 
 
 def refused(store: str) -> str:
@@ -82,7 +116,7 @@ def test_ten_processes_may_migrate_at_once_beside_a_server_that_starts(
     assert all(complained == "" for _, complained in ends)
     assert [said for said, _ in ends if said != UP_TO_DATE] in (
         [],
-        ["schema at version 1 (was 0)\n"],
+        ["schema at version 2 (was 0)\n"],
     )
     assert server.stop() == 0
 

@@ -15,7 +15,7 @@ from idstatus_server.store.rows import read_change
 _ROWS = """
 SELECT revision, unit, kind, before, after, seq, time FROM log ORDER BY seq, revision"""
 _DELETED = "SELECT revision, unit, kind, before, after FROM log WHERE kind = 4 ORDER BY revision"
-_USED = "SELECT id, seq, retried_by FROM used_ids WHERE id IN {ids}"
+_USED = "SELECT id, seq, retried_by, queue FROM used_ids WHERE id IN {ids}"
 _OLDEST = "SELECT min(revision) FROM log"
 _AT_ONCE = 500
 
@@ -118,7 +118,9 @@ async def deleted_ids_stay_used(snapshot: Snapshot) -> AsyncIterator[tuple[str, 
         found = snapshot.rows(_USED, [task.id for task in gone])
         used = {row[0]: tuple(row[1:]) async for row in found} if gone else {}
         for task in gone:
-            if used.get(task.id) != (task.seq, task.retried_by):
+            kept = task.seq, task.retried_by
+            # Before it was written down, the queue was not known.
+            if used.get(task.id) not in ((*kept, task.queue), (*kept, "")):
                 what = f"deleted at {task.revision}, but used_ids says {used.get(task.id)}"
                 yield f"task {task.id}", what
 

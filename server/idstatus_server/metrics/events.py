@@ -35,70 +35,81 @@ class Events(Observer):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         disable_created_metrics()  # they would double the series
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=registry)
-
-        def histogram(name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
-            return Histogram(name, text, labels, buckets=buckets, registry=registry)
-
-        self._begun = counter("grpc_server_call_started_total", "Calls that began.", "grpc_method")
-        self._ended = histogram(
-            "grpc_server_call_duration_seconds",
-            "How long calls took, streams included, by how they ended.",
-            _LATENCIES,
-            *("grpc_method", "grpc_status"),
-        )
-        self._refused = counter(
-            "idstatus_refusals_total", "Calls that ended with an error of ours.", "reason"
-        )
-        self._failures = counter(
-            "idstatus_store_errors_total",
-            "Times that the store could not be read or written.",
-            *("during", "kind"),
-        )
-        self._commits = histogram(
-            "idstatus_commit_duration_seconds",
-            "How long a commit took, with its wait for the store.",
-            _COMMITS,
-        )
-        self._commands = histogram(
-            "idstatus_commit_commands", "Commands that shared a commit.", _SIZES
-        )
-        self._changes = histogram("idstatus_commit_changes", "Changes in a commit.", _SIZES)
-        self._transitions = counter(
-            "idstatus_task_transitions_total",
-            "Changes of a task's status; from is none for a creation.",
-            *("from", "to", "reason"),
-        )
-        self._lateness = histogram(
-            "idstatus_timer_lateness_seconds",
-            "How long after its time a delayed task became due, or a running one expired.",
-            _LATENESS,
-            "timer",
-        )
-        self._leases = counter(
-            "idstatus_leases_total",
-            "Leases that runners asked to extend, by what became of them.",
-            "state",
-        )
-        self._lag = histogram(
-            "idstatus_event_loop_lag_seconds",
-            "How late the event loop came to what was to be done at a time.",
-            _LAGS,
-        )
-        self._waits = histogram(
-            "idstatus_task_wait_seconds", "How long claimed tasks were queued.", _SPANS
-        )
-        self._runs = histogram(
-            "idstatus_task_run_seconds", "How long tasks that ended had run.", _SPANS
-        )
+        self._registry = registry
+        self._declare_calls()
+        self._declare_commits()
+        self._declare_tasks()
         self._show_zeros()
         # One error fails all who wait for the same commit, or watch as the store goes.
         self._counted: WeakSet[DomainError] = WeakSet()
         # To look up a child of a metric costs as much as to count.
         self._of_begun: dict[str, Counter] = {}
         self._of_ended: dict[tuple[str, str], Histogram] = {}
+
+    def _declare_calls(self) -> None:
+        self._begun = self._counter(
+            "grpc_server_call_started_total", "Calls that began.", "grpc_method"
+        )
+        self._ended = self._histogram(
+            "grpc_server_call_duration_seconds",
+            "How long calls took, streams included, by how they ended.",
+            _LATENCIES,
+            *("grpc_method", "grpc_status"),
+        )
+        self._refused = self._counter(
+            "idstatus_refusals_total", "Calls that ended with an error of ours.", "reason"
+        )
+        self._lag = self._histogram(
+            "idstatus_event_loop_lag_seconds",
+            "How late the event loop came to what was to be done at a time.",
+            _LAGS,
+        )
+
+    def _declare_commits(self) -> None:
+        self._failures = self._counter(
+            "idstatus_store_errors_total",
+            "Times that the store could not be read or written.",
+            *("during", "kind"),
+        )
+        self._commits = self._histogram(
+            "idstatus_commit_duration_seconds",
+            "How long a commit took, with its wait for the store.",
+            _COMMITS,
+        )
+        self._commands = self._histogram(
+            "idstatus_commit_commands", "Commands that shared a commit.", _SIZES
+        )
+        self._changes = self._histogram("idstatus_commit_changes", "Changes in a commit.", _SIZES)
+
+    def _declare_tasks(self) -> None:
+        self._transitions = self._counter(
+            "idstatus_task_transitions_total",
+            "Changes of a task's status; from is none for a creation.",
+            *("from", "to", "reason"),
+        )
+        self._lateness = self._histogram(
+            "idstatus_timer_lateness_seconds",
+            "How long after its time a delayed task became due, or a running one expired.",
+            _LATENESS,
+            "timer",
+        )
+        self._leases = self._counter(
+            "idstatus_leases_total",
+            "Leases that runners asked to extend, by what became of them.",
+            "state",
+        )
+        self._waits = self._histogram(
+            "idstatus_task_wait_seconds", "How long claimed tasks were queued.", _SPANS
+        )
+        self._runs = self._histogram(
+            "idstatus_task_run_seconds", "How long tasks that ended had run.", _SPANS
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=buckets, registry=self._registry)
 
     def _show_zeros(self) -> None:
         """Let what has not happened yet be there with 0: else its first time is no increase."""

@@ -1,7 +1,7 @@
 """How things are at the moment: what is read when Prometheus asks."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily
@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from idstatus_server.lifecycle import Status
 from idstatus_server.limits import SECOND
 from idstatus_server.metrics.survey import Survey
+from idstatus_server.model import QueueState
 from idstatus_server.observe import Use
 from idstatus_server.watch import Hub
 
@@ -94,30 +95,8 @@ def _by(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric
 
 
 def _of_store(survey: Survey) -> Iterator[Metric]:
-    head, queues = survey.head, survey.queues
-    tasks = GaugeMetricFamily("idstatus_tasks", "Tasks in the store.", labels=("queue", "status"))
-    for state in queues:
-        for status in Status:
-            labels = state.queue.name, status.name.lower()
-            tasks.add_metric(labels, state.counts.get(status, 0))
-    yield tasks
-    yield _by(
-        "idstatus_queue_oldest_queued_age_seconds",
-        "For how long the task queued first has been; 0 if none is.",
-        "queue",
-        {
-            state.queue.name: max(0, survey.now - state.oldest_queued_time) / SECOND
-            if state.oldest_queued_time
-            else 0
-            for state in queues
-        },
-    )
-    yield _by(
-        "idstatus_queue_paused",
-        "1 if no task of the queue may be claimed.",
-        "queue",
-        {state.queue.name: state.queue.paused for state in queues},
-    )
+    head = survey.head
+    yield from _of_queues(survey.queues, survey.now)
     yield _gauge(
         "idstatus_queues_left_out",
         "1 if there are more queues than the thousand that are shown.",
@@ -138,3 +117,29 @@ def _of_store(survey: Survey) -> Iterator[Metric]:
         "How far what this process tells its watchers is behind the newest revision.",
         survey.hub_lag,
     )
+
+
+def _of_queues(queues: Sequence[QueueState], now: int) -> Iterator[Metric]:
+    tasks = GaugeMetricFamily("idstatus_tasks", "Tasks in the store.", labels=("queue", "status"))
+    for state in queues:
+        for status in Status:
+            labels = state.queue.name, status.name.lower()
+            tasks.add_metric(labels, state.counts.get(status, 0))
+    yield tasks
+    yield _by(
+        "idstatus_queue_oldest_queued_age_seconds",
+        "For how long the task queued first has been; 0 if none is.",
+        "queue",
+        {state.queue.name: _age(state.oldest_queued_time, now) for state in queues},
+    )
+    yield _by(
+        "idstatus_queue_paused",
+        "1 if no task of the queue may be claimed.",
+        "queue",
+        {state.queue.name: state.queue.paused for state in queues},
+    )
+
+
+def _age(since: int, now: int) -> float:
+    """Return for how many seconds something has been, 0 if it is not."""
+    return max(0, now - since) / SECOND if since else 0.0

@@ -130,6 +130,13 @@ class Page(NamedTuple):
     newest_first: bool = False
 
 
+class Deleted(NamedTuple):
+    """What is kept of a deleted task: its queue, if it is known, and its retry, if it has one."""
+
+    queue: str
+    retried_by: str
+
+
 class Wake(NamedTuple):
     """A place in the order in which tasks wake."""
 
@@ -152,8 +159,8 @@ class Reader(Protocol):
         """Return those of the tasks that exist, each with its bodies, by id."""
         ...
 
-    async def deleted(self, ids: Sequence[str]) -> dict[str, str]:
-        """Return those of the ids whose task was deleted, each with its retry, "" if none."""
+    async def deleted(self, ids: Sequence[str]) -> dict[str, Deleted]:
+        """Return what is kept of those of the ids whose task was deleted."""
         ...
 
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:

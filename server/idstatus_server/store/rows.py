@@ -69,6 +69,11 @@ def document(value: object) -> str:
     return f"{text[:-1].decode()}{_SEAL}{crc32(text)}}}"
 
 
+def used_id_columns(task: Task) -> tuple[str, int, str, str]:
+    """Return what is kept of a deleted task."""
+    return task.id, task.seq, task.retried_by, task.queue
+
+
 def body_columns(bodies: Mapping[int, bytes]) -> list[tuple[int, bytes]]:
     """Return the columns of payloads or results, given by ``seq``: each with its checksum."""
     return [(seq, data + crc32(data).to_bytes(_CRC)) for seq, data in bodies.items()]

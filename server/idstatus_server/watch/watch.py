@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
+from idstatus_server import access
 from idstatus_server.alarm import Alarm
 from idstatus_server.errors import (
     DomainError,
@@ -246,7 +247,12 @@ class Watch:
         Raises:
             TaskNotFoundError: one that was asked for never was, or is not there to begin with.
         """
-        deleted = await self._hub.store.deleted(missing)
+        scope = self._options.wanted.scope
+        deleted = {
+            task_id: kept.retried_by
+            for task_id, kept in (await self._hub.store.deleted(missing)).items()
+            if access.matches(scope, kept.queue)
+        }
         later = await self._hub.store.tasks(missing)  # than the token's revision
         matches = self._options.wanted.matches
         hidden = hidden | {task_id for task_id, task in later.items() if not matches(task)}

@@ -17,7 +17,7 @@ from typing import Any, Self
 from idstatus_server.access import ALL
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Mark, QueueState, Task
-from idstatus_server.store.base import Bodies, Head, Page, Schema, Wake
+from idstatus_server.store.base import Bodies, Deleted, Head, Page, Schema, Wake
 from idstatus_server.store.postgres import duties, listing
 from idstatus_server.store.postgres.hosts import LOST, PATIENCE, in_one_line
 from idstatus_server.store.postgres.listening import Listening
@@ -189,10 +189,10 @@ class PostgresStore:
         """Return those of the tasks that exist, each with its bodies, by id."""
         return await self._whole_tasks.load(ids)
 
-    async def deleted(self, ids: Sequence[str]) -> dict[str, str]:
-        """Return those of the ids whose task was deleted, each with its retry."""
-        sql = "SELECT id, retried_by FROM idstatus.used_ids WHERE id = ANY($1)"
-        return dict(await self._rows(sql, list(ids)))
+    async def deleted(self, ids: Sequence[str]) -> dict[str, Deleted]:
+        """Return what is kept of those of the ids whose task was deleted."""
+        sql = "SELECT id, queue, retried_by FROM idstatus.used_ids WHERE id = ANY($1)"
+        return {task_id: Deleted(*kept) for task_id, *kept in await self._rows(sql, list(ids))}
 
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
         """Return payload and result of each of the tasks that still exists, by ``Task.seq``."""

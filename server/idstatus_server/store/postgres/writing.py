@@ -18,6 +18,7 @@ from idstatus_server.store.rows import (
     read_task,
     settle,
     task_columns,
+    used_id_columns,
 )
 
 CHANNEL = "idstatus"
@@ -41,7 +42,8 @@ INSERT INTO idstatus.log (revision, unit, kind, seq, time, before, after)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[],
   $6::text[], $7::text[])"""
 _INSERT_USED = """
-INSERT INTO idstatus.used_ids SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])"""
+INSERT INTO idstatus.used_ids
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[])"""
 _COPY_PAYLOADS = """
 INSERT INTO idstatus.payloads SELECT c.seq, p.data
 FROM unnest($1::bigint[], $2::bigint[]) AS c (seq, source)
@@ -176,8 +178,7 @@ class PostgresTransaction:
             statements.append(Statement())
             for sql in _DELETE:
                 statements[-1].add(sql, gone)
-            used = [(task.id, task.seq, task.retried_by) for task in settled.gone]
-            statements[-1].add_rows(_INSERT_USED, used)
+            statements[-1].add_rows(_INSERT_USED, [used_id_columns(task) for task in settled.gone])
         self._note(statements[-1], writes)
         return statements
 

@@ -20,7 +20,7 @@ from idstatus_server.access import ALL
 from idstatus_server.errors import StartError, StoreUnavailableError
 from idstatus_server.lifecycle import Status
 from idstatus_server.model import Change, Filter, Mark, QueueState, Task
-from idstatus_server.store.base import Bodies, Clock, Head, Page, Wake
+from idstatus_server.store.base import Bodies, Clock, Deleted, Head, Page, Wake
 from idstatus_server.store.rows import read_bodies, read_change, read_task
 from idstatus_server.store.sqlite import duties, listing, opening
 from idstatus_server.store.sqlite.disk import Disk
@@ -184,13 +184,10 @@ class SqliteStore:
             self._known.keep((task,))
         return task
 
-    async def deleted(self, ids: Sequence[str]) -> dict[str, str]:
-        """Return those of the ids whose task was deleted, each with its retry."""
-        return {
-            task_id: retried_by
-            for task_id in ids
-            for (retried_by,) in self._read("SELECT retried_by FROM used_ids WHERE id = ?", task_id)
-        }
+    async def deleted(self, ids: Sequence[str]) -> dict[str, Deleted]:
+        """Return what is kept of those of the ids whose task was deleted."""
+        sql = "SELECT queue, retried_by FROM used_ids WHERE id = ?"
+        return {task_id: Deleted(*row) for task_id in ids for row in self._read(sql, task_id)}
 
     async def bodies(self, seqs: Sequence[int]) -> dict[int, Bodies]:
         """Return payload and result of each of the tasks that still exists, by ``Task.seq``."""

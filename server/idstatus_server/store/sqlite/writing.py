@@ -17,6 +17,7 @@ from idstatus_server.store.rows import (
     read_task,
     settle,
     task_columns,
+    used_id_columns,
 )
 from idstatus_server.store.sqlite.known import Known
 
@@ -131,8 +132,8 @@ class SqliteTransaction:
         self._many("DELETE FROM tasks WHERE seq = ?", gone)
         self._many("DELETE FROM payloads WHERE seq = ?", gone)
         self._many("DELETE FROM results WHERE seq = ?", gone)
-        used = ((task.id, task.seq, task.retried_by) for task in settled.gone)
-        self._many("INSERT INTO used_ids VALUES (?, ?, ?)", used)
+        used = map(used_id_columns, settled.gone)
+        self._many("INSERT INTO used_ids VALUES (?, ?, ?, ?)", used)
         self._many(_INSERT_TASK, (new_task_columns(task) for task in settled.new))
 
     def _write_queues(self, queues: Sequence[Queue]) -> None:
