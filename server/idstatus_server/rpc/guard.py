@@ -83,8 +83,7 @@ class Guard:
         Raises:
             OverloadedError: the client leaves too much unread.
         """
-        call = asyncio.current_task()
-        if call and len(data) > _SMALL:
+        if len(data) > _SMALL and (call := asyncio.current_task()):
             peer, size = context.peer(), len(data)
             self._unread.add(peer, size)
             # gRPC's own callback would be a cycle, and keep the answer until that is collected.
