@@ -63,6 +63,6 @@ async def test_an_old_server_goes_on_after_the_upgrade_but_does_not_start_again(
     task = await old.create(queue="q")
     assert (await clients[0].status(task.id)).revision == task.revision
     assert replicas[2].stop() == 0
-    with pytest.raises(AssertionError, match="newer than 1, the newest that this server knows"):
+    with pytest.raises(AssertionError, match=r"newer than \d+, the newest that this server knows"):
         replicas[2].start()
     assert (await old.cancel(task.id)).id == task.id

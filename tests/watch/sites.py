@@ -34,15 +34,15 @@ M = TypeVar("M", bound=Message)
 
 
 class Site:
-    """A channel to one server, and its stubs."""
+    """A channel to one server, with more options if need be, and its stubs."""
 
     tasks: "TaskServiceAsyncStub"
     runners: "RunnerServiceAsyncStub"
     queues: "QueueServiceAsyncStub"
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *more: tuple[str, int]) -> None:
         self.address = address
-        self.channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        self.channel = grpc.aio.insecure_channel(address, options=(*_OPTIONS, *more))
         self.tasks = TaskServiceStub(self.channel)
         self.runners = RunnerServiceStub(self.channel)
         self.queues = QueueServiceStub(self.channel)
