@@ -11,12 +11,14 @@ from typing import Any
 import grpc
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from rpc.wire import Api, Refusal, rich
+from rpc.wire import Api, Refusal, refused, rich, until
 
 from idstatus_server.access import Role
 
 # What grpc.aio tells instead of a call's status if it is refused just as the client writes.
 CORE = "Internal error from Core"
+# What every role but a runner's may call.
+LIST = "idstatus.v1.TaskService/ListTasks"
 ISSUER, AUDIENCE = "https://issuer.example/", "idstatus"
 SKEW = 2
 
@@ -96,6 +98,34 @@ async def knock(channel: grpc.aio.Channel, method: str, token: str = "") -> Refu
     finally:
         call.cancel()
     return None
+
+
+async def let_in(channel: grpc.aio.Channel, token: str) -> None:
+    """Return once the bearer of a token may call."""
+
+    async def may() -> bool:
+        return await knock(channel, LIST, token) is None
+
+    await until(may)
+
+
+async def kept_out(channel: grpc.aio.Channel, token: str) -> None:
+    """Return once the bearer of a token may not call."""
+
+    async def may_not() -> bool:
+        return await knock(channel, LIST, token) is not None
+
+    await until(may_not)
+
+
+async def end_of(stream: Any) -> Refusal:
+    """Read a stream to its end, and return how that was refused."""
+
+    async def read() -> None:
+        while await stream.read() is not grpc.aio.EOF:
+            pass
+
+    return await refused(read())
 
 
 def kind(refusal: Refusal | None) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from access.people import entry, knock, static, trust
+from access.people import LIST, entry, kept_out, knock, let_in, static, trust
 from rpc.wire import Api, until
 
 from harness import SERVER, ServerProcess
@@ -15,7 +15,6 @@ from idstatus_server.auth import Authenticator
 from idstatus_server.auth.file import read_auth_file
 from idstatus_server.errors import StartError
 
-LIST = "idstatus.v1.TaskService/ListTasks"
 NOTHING = hashlib.sha256(b"").hexdigest()
 SECRET = "hunter2"  # noqa: S105  # what must not be shown
 
@@ -78,25 +77,20 @@ async def test_a_change_counts_at_once_and_one_that_cannot_be_used_does_not(
     auth.write_text(entry("ann", "viewer"))
     server = ServerProcess(tmp_path, "--auth", str(auth)).start()
     async with Api.at(server.address) as api:
-
-        async def let_in(name: str) -> bool:
-            return await knock(api.channel, LIST, static(name)) is None
-
-        async def kept_out(name: str) -> bool:
-            return not await let_in(name)
-
-        assert await let_in("ann")
+        ann, bob = static("ann"), static("bob")
+        assert await knock(api.channel, LIST, ann) is None
         auth.write_text(entry("ann", "viewer") + entry("bob", "viewer"))
-        await until(lambda: let_in("bob"))
+        await let_in(api.channel, bob)
         auth.write_text("[[tokens]]\n")
 
         async def complained() -> bool:
-            return await let_in("bob") and "what it held before stays" in server.log.read_text()
+            served = await knock(api.channel, LIST, bob) is None
+            return served and "what it held before stays" in server.log.read_text()
 
         await until(complained)
         exchanged = tmp_path / "new.toml"
         exchanged.write_text(entry("bob", "viewer"))
         exchanged.rename(auth)
-        await until(lambda: kept_out("ann"))
-        assert await let_in("bob")
+        await kept_out(api.channel, ann)
+        assert await knock(api.channel, LIST, bob) is None
     server.stop()

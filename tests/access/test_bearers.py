@@ -12,12 +12,11 @@ from typing import Any
 import grpc
 import jwt
 import pytest
-from access.people import SKEW, Issuer, bearer, entry, kind, knock, publish, static, trust
+from access.people import LIST, SKEW, Issuer, bearer, entry, kind, knock, publish, static, trust
 from rpc.wire import Api, refused, until
 
 from harness import ServerProcess
 
-LIST = "idstatus.v1.TaskService/ListTasks"
 BAD = ("UNAUTHENTICATED", "BAD_CREDENTIALS")
 NOT_PERMITTED = ("PERMISSION_DENIED", "NOT_PERMITTED")
 EXPIRED = ("UNAUTHENTICATED", "CREDENTIALS_EXPIRED")

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import grpc
-from access.people import entry, kind, knock, static
+from access.people import LIST, entry, kind, knock, static
 from certificates import Certificates
 
 from harness import ServerProcess
 
-LIST = "idstatus.v1.TaskService/ListTasks"
 CREATE = "idstatus.v1.TaskService/CreateTask"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
-from access.people import CORE, SKEW, Issuer, api_of
+from access.people import CORE, SKEW, Issuer, api_of, end_of
 from rpc.stream import Runner
 from rpc.wire import PATIENCE, Api, lease, refused, rich
 
@@ -71,8 +71,7 @@ async def test_a_run_stream_ends_with_its_token_and_what_it_held_is_still_held(
     runner = Runner(short.runners.Run())
     await runner.subscribe(ours)
     (claim,) = await runner.claims()
-    refusal = await refused(_read_all(runner.call))
-    assert refusal.kind == EXPIRED
+    assert (await end_of(runner.call)).kind == EXPIRED
     again = api_of(channel, issuer.token(f"runner:{ours}"))
     assert (await again.succeed(claim)).id == task.id
 
@@ -155,8 +154,3 @@ async def test_a_token_that_is_not_renewed_ends_the_watch_of_the_client(
         with pytest.raises(idstatus.CredentialsExpiredError):
             async for _ in client.watch():
                 pass
-
-
-async def _read_all(call: Any) -> None:
-    while await call.read() is not grpc.aio.EOF:
-        pass

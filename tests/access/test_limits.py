@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import grpc
 import pytest
-from access.people import api_of, entry, knock, static
+from access.people import LIST, api_of, entry, knock, static
 from rpc.stream import Runner
 from rpc.wire import Refusal, lease, outcome, refused, seconds, until
 
@@ -15,7 +15,6 @@ from idstatus.v1 import task_pb2 as m
 from idstatus.v1 import task_service_pb2 as t
 
 LIMIT = ("RESOURCE_EXHAUSTED", "CALLER_LIMIT")
-LIST = "idstatus.v1.TaskService/ListTasks"
 IN_FLIGHT, WATCHES, RATE = 3, 2, 40
 
 

@@ -7,9 +7,22 @@ from typing import Any
 
 import grpc
 import pytest
-from access.people import Issuer, api_of, entry, kind, knock, publish, static, trust
+from access.people import (
+    LIST,
+    Issuer,
+    api_of,
+    end_of,
+    entry,
+    kept_out,
+    kind,
+    knock,
+    let_in,
+    publish,
+    static,
+    trust,
+)
 from rpc.stream import Runner
-from rpc.wire import PATIENCE, Api, Refusal, refused, rich, until
+from rpc.wire import PATIENCE, Api, refused
 
 import idstatus
 from harness import ServerProcess
@@ -18,7 +31,6 @@ from idstatus.v1 import task_service_pb2 as t
 
 CHANGED = ("UNAVAILABLE", "CALLER_CHANGED")
 UNKNOWN = ("UNAUTHENTICATED", "BAD_CREDENTIALS")
-LIST = "idstatus.v1.TaskService/ListTasks"
 QUEUE = "q"
 BOB = entry("bob", "admin")
 
@@ -52,26 +64,6 @@ async def channel(door: Door) -> AsyncIterator[grpc.aio.Channel]:
         yield channel
 
 
-async def known(channel: grpc.aio.Channel, token: str, grants: bool = True) -> None:
-    """Return once the bearer of a token is let in, or is not."""
-
-    async def so() -> bool:
-        return (await knock(channel, LIST, token) is None) is grants
-
-    await until(so)
-
-
-async def ended(call: Any) -> Refusal:
-    """Read a stream to its end, and return how it ended."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while await call.read() is not grpc.aio.EOF:
-                pass
-    except grpc.aio.AioRpcError as error:
-        return rich(error)
-    raise AssertionError("it ended well")
-
-
 async def begun(api: Api) -> Any:
     """Begin to watch."""
     watch = api.tasks.WatchTasks(t.WatchTasksRequest())
@@ -83,7 +75,7 @@ async def test_streams_and_waits_end_of_whom_the_file_says_no_more(
     door: Door, channel: grpc.aio.Channel
 ) -> None:
     door.admit(BOB, entry("ann", "viewer"), entry("cid", "runner"))
-    await known(channel, static("ann"))
+    await let_in(channel, static("ann"))
     ann, bob = api_of(channel, static("ann")), api_of(channel, static("bob"))
     task = await bob.create(QUEUE)
     hers, his = await begun(ann), await begun(bob)
@@ -93,8 +85,8 @@ async def test_streams_and_waits_end_of_whom_the_file_says_no_more(
     (claim,) = await runner.claims()
 
     door.admit(BOB)
-    assert (await ended(hers)).kind == CHANGED
-    assert (await ended(runner.call)).kind == CHANGED
+    assert (await end_of(hers)).kind == CHANGED
+    assert (await end_of(runner.call)).kind == CHANGED
     assert (await waiting).kind == CHANGED
     assert kind(await knock(channel, LIST, static("ann"))) == UNKNOWN
     assert (await bob.succeed(claim)).id == task.id  # what was held is still held
@@ -108,12 +100,12 @@ async def test_a_runner_whose_queues_were_changed_claims_nothing_by_what_it_had(
     door: Door, channel: grpc.aio.Channel
 ) -> None:
     door.admit(BOB, entry("cid", f"runner:{QUEUE}", "viewer"))
-    await known(channel, static("cid"))
+    await let_in(channel, static("cid"))
     cid, bob = api_of(channel, static("cid")), api_of(channel, static("bob"))
     claiming = asyncio.create_task(refused(cid.claim(QUEUE, wait=PATIENCE)))
-    await known(channel, static("bob"))  # calls are let in in the order in which they come
+    await let_in(channel, static("bob"))  # calls are let in in the order in which they come
     door.admit(BOB, entry("cid", "runner:other"))
-    await known(channel, static("cid"), grants=False)
+    await kept_out(channel, static("cid"))
     task = await bob.create(QUEUE)
     assert (await claiming).kind == CHANGED
     assert (await bob.get(task.id)).status == m.STATUS_QUEUED
@@ -125,10 +117,10 @@ async def test_the_issuer_s_streams_end_if_it_is_trusted_no_more(
     publish(door.folder / "keys.json", issuer)
     door.admit(BOB, trust(door.folder / "keys.json"))
     token = issuer.token("viewer")
-    await known(channel, token)
+    await let_in(channel, token)
     watch = await begun(api_of(channel, token))
     door.admit(BOB)
-    assert (await ended(watch)).kind == CHANGED
+    assert (await end_of(watch)).kind == CHANGED
     assert kind(await knock(channel, LIST, token)) == UNKNOWN
 
 
@@ -137,7 +129,7 @@ async def test_a_client_with_a_new_token_watches_on_as_its_old_one_is_taken_out(
 ) -> None:
     bob = api_of(channel, static("bob"))
     door.admit(BOB, entry("old", "viewer"), entry("new", "viewer"))
-    await known(channel, static("old"))
+    await let_in(channel, static("old"))
     shown = [static("new"), static("old")]
     async with idstatus.AsyncClient(
         door.server.address, token=lambda: shown.pop() if len(shown) > 1 else shown[0]
@@ -146,7 +138,7 @@ async def test_a_client_with_a_new_token_watches_on_as_its_old_one_is_taken_out(
         made = [(await bob.create(QUEUE)).id]
         seen = [(await anext(watch)).id_status.id]
         door.admit(BOB, entry("new", "viewer"))
-        await known(channel, static("old"), grants=False)
+        await kept_out(channel, static("old"))
         made.append((await bob.create(QUEUE)).id)
         async with asyncio.timeout(PATIENCE):
             seen.append((await anext(watch)).id_status.id)

@@ -116,6 +116,14 @@ async def play(url: str) -> None:
         await author.play()
 
 
+async def set_version(url: str, version: int) -> None:
+    """Let a store say that its schema is of this version."""
+    if sqlite_path(url):
+        await execute(url, f"PRAGMA user_version = {version}")
+    else:
+        await execute(url, "DELETE FROM migrations", f"INSERT INTO migrations VALUES ({version})")
+
+
 async def execute(url: str, *statements: str) -> None:
     """Run statements on a store that nobody serves from."""
     path = sqlite_path(url)

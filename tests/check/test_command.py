@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from check.scene import execute, play
+from check.scene import execute, play, set_version
 from check.tools import check
 from postgres_server import PostgresServer
 from waiting import until
@@ -70,13 +70,8 @@ async def test_breaches_are_told_line_by_line(url: str) -> None:
 
 async def test_another_version_of_the_schema_is_refused(url: str) -> None:
     await play(url)
-    set_version = (
-        "PRAGMA user_version = {}"
-        if url.startswith("sqlite")
-        else "DELETE FROM migrations; INSERT INTO migrations VALUES ({})"
-    )
     for version, said in ((99, "newer"), (0, "older")):
-        await execute(url, set_version.format(version))
+        await set_version(url, version)
         assert said in refused(url)
 
 

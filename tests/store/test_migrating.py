@@ -1,12 +1,12 @@
 """The word migrate, and servers that migrate beside it."""
 
 import os
-import sqlite3
 import subprocess
 from pathlib import Path
 
 import asyncpg
 import pytest
+from check.scene import execute, set_version
 from check.tools import check
 from postgres_server import PostgresServer
 
@@ -44,19 +44,6 @@ def test_a_server_starts_on_what_it_has_made(url: str, tmp_path: Path) -> None:
     assert server.stop() == 0
 
 
-async def undo_second_version(store: str) -> None:
-    """Make a store what it was at version 1."""
-    if store.startswith("sqlite"):
-        with sqlite3.connect(store.removeprefix("sqlite:///")) as file:
-            file.execute("ALTER TABLE used_ids DROP COLUMN queue")
-            file.execute("PRAGMA user_version = 1")
-        return
-    db = await asyncpg.connect(store)
-    await db.execute("ALTER TABLE idstatus.used_ids DROP COLUMN queue")
-    await db.execute("DELETE FROM idstatus.migrations WHERE version = 2")
-    await db.close()
-
-
 async def test_a_store_of_the_first_version_is_brought_up_to_date_with_its_used_ids(
     url: str, tmp_path: Path
 ) -> None:
@@ -65,7 +52,8 @@ async def test_a_store_of_the_first_version_is_brought_up_to_date_with_its_used_
         client.cancel(client.create(task_id="once").id)
         client.delete("once")
         assert server.stop() == 0
-        await undo_second_version(url)
+        await execute(url, "ALTER TABLE used_ids DROP COLUMN queue")
+        await set_version(url, 1)
         assert migrate(url) == (0, "schema at version 2 (was 1)\n", "")
         server.start()
         with pytest.raises(TaskExistsError):
@@ -86,9 +74,7 @@ def refused(store: str) -> str:
 async def test_a_newer_schema_is_refused(postgres: PostgresServer) -> None:
     store = postgres.new_database()
     migrate(store)
-    db = await asyncpg.connect(store)
-    await db.execute("INSERT INTO idstatus.migrations VALUES (99)")
-    await db.close()
+    await set_version(store, 99)
     assert "version 99 is newer" in refused(store)
 
 

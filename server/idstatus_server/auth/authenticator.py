@@ -42,7 +42,7 @@ class Authenticator:
         self._stamp = _stamp(path)
         self._trusted: TrustedIssuer | None = None
         self._jwt: _Reader | None = None
-        self._standings: dict[KnownToken | KnownCertificate, Standing] = {}
+        self._principals: dict[KnownToken | KnownCertificate, Principal] = {}
         self._take(read_auth_file(path))
 
     @property
@@ -101,18 +101,19 @@ class Authenticator:
             if self._jwt:
                 self._jwt.standing.changed = True
             self._jwt, self._trusted = reader, read.jwt
-        before = self._standings
+        before = self._principals
         entries: list[KnownToken | KnownCertificate] = [*read.tokens, *read.certificates]
-        self._standings = {entry: before.get(entry) or Standing() for entry in entries}
-        for entry, standing in before.items():
-            standing.changed = entry not in self._standings
-        self._tokens = {token.sha256: self._principal("token", token) for token in read.tokens}
-        self._names = {known.name: self._principal("cert", known) for known in read.certificates}
+        self._principals = {entry: before.get(entry) or _principal(entry) for entry in entries}
+        for entry, principal in before.items():
+            principal.standing.changed = entry not in self._principals
+        self._tokens = {token.sha256: self._principals[token] for token in read.tokens}
+        self._names = {known.name: self._principals[known] for known in read.certificates}
         self._limits = read.limits
 
-    def _principal(self, kind: str, entry: KnownToken | KnownCertificate) -> Principal:
-        standing = self._standings[entry]
-        return Principal(f"{kind}:{entry.name}", standing, parse_grants(entry.grants))
+
+def _principal(entry: KnownToken | KnownCertificate) -> Principal:
+    kind = "token" if isinstance(entry, KnownToken) else "cert"
+    return Principal(f"{kind}:{entry.name}", Standing(), parse_grants(entry.grants))
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -13,20 +13,22 @@ NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # Whoever falls silent with the head in its hands, frozen or cut off, must let go of it before
 # those who wait lose patience; and who reads must not hold back vacuum for hours. Set for a
 # transaction, it costs no round trip and no pooler minds.
-_SILENCE = """
-SET LOCAL idle_in_transaction_session_timeout = '3s'; SET LOCAL tcp_user_timeout = '3s'"""
+_SILENT = "3s"
+_SILENCE = f"""
+SET LOCAL idle_in_transaction_session_timeout = '{_SILENT}';
+SET LOCAL tcp_user_timeout = '{_SILENT}'"""
 BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_SILENCE}"
 BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SILENCE}"
 HOLD_HEAD = "SELECT FROM idstatus.head FOR UPDATE"
 
 # Between the two halves of a prepared statement PostgreSQL waits for its client without an end:
 # it does not count as idle. So others look for it.
-FREE_HEAD = """
+FREE_HEAD = f"""
 SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE relation = 'idstatus.head'::regclass AND mode = 'RowShareLock'
   AND datname = current_database() AND usename = current_user
   AND state = 'active' AND wait_event_type = 'Client'
-  AND state_change < clock_timestamp() - interval '3 seconds'"""
+  AND state_change < clock_timestamp() - interval '{_SILENT}'"""  # noqa: S608  # all ours
 """Ends the sessions that hold the head, and whose process fell silent amid a statement."""
 
 # The clock is read once the lock is held: time must not run backwards from one to the next.
